@@ -1,0 +1,3 @@
+"""People: users, roles, sign-in."""
+
+from __future__ import annotations

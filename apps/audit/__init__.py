@@ -1,0 +1,3 @@
+"""Who did what, why, and what it changed."""
+
+from __future__ import annotations

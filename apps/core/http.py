@@ -1,0 +1,34 @@
+"""Small helpers around requests and answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest, HttpResponse
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+
+class HtmxHttpRequest(HttpRequest):
+    """A request that went through the htmx middleware, from somebody who is signed in."""
+
+    htmx: HtmxDetails
+    user: User
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Say whether htmx asks for a part of the page (boosted navigation asks for the whole)."""
+    htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]  # set by the middleware
+    return bool(htmx) and not htmx.boosted
+
+
+def redirect_after_post(request: HttpRequest, url: str) -> HttpResponse:
+    """Send the browser on after a change: 303, or `HX-Redirect` for htmx."""
+    if is_fragment(request):
+        return HttpResponseClientRedirect(url)
+    response = HttpResponse(status=303)
+    response["Location"] = url
+    return response

@@ -1,0 +1,75 @@
+"""Small factories for tests of every app: plain functions, sensible defaults."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from apps.accounts.models import User
+from apps.bmc import Secret
+from apps.clusters.choices import Role
+from apps.clusters.models import Cluster, RoleGrant, Site
+from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
+
+_serial = count(1)
+PASSWORD = "a long enough passphrase"  # noqa: S105  for tests only
+
+
+def make_user(
+    name: str = "", role: Role | None = None, cluster: Cluster | None = None, **fields: Any
+) -> User:
+    """Return a person, with one role in that cluster (or everywhere) if one is named."""
+    user = get_user_model().objects.create_user(
+        username=name or f"person-{next(_serial)}", password=PASSWORD, **fields
+    )
+    if role is not None:
+        RoleGrant.objects.create(user=user, role=role, cluster=cluster)
+    return user
+
+
+def make_site(name: str = "") -> Site:
+    return Site.objects.get_or_create(name=name or "fra")[0]
+
+
+def make_cluster(name: str = "") -> Cluster:
+    return Cluster.objects.get_or_create(name=name or f"cluster-{next(_serial)}")[0]
+
+
+def make_profile(**fields: Any) -> CredentialProfile:
+    """Return a profile open to every operator, for 127.0.0.0/8, unless told otherwise."""
+    clusters = fields.pop("clusters", [])
+    password = fields.pop("password", "secret")
+    profile = CredentialProfile(
+        **{
+            "name": f"profile-{next(_serial)}",
+            "username": "admin",
+            "networks": ["127.0.0.0/8"],
+            "is_open_everywhere": not clusters,
+        }
+        | fields
+    )
+    profile.secrets_set(password=Secret(password), kg=None)
+    profile.save()
+    profile.clusters.set(clusters)
+    return profile
+
+
+def make_server(**fields: Any) -> Server:
+    """Return a server with its BMC and its status.
+
+    `status` is a dict for `ServerStatus`; `address`, `port`, `site`, `profile` go to the BMC.
+    """
+    serial = next(_serial)
+    status = fields.pop("status", {})
+    bmc = fields.pop("bmc", None) or Bmc.objects.create(
+        site=fields.pop("site", None) or make_site(),
+        address=fields.pop("address", f"127.{serial >> 16}.{serial >> 8 & 255}.{serial & 255}"),
+        port=fields.pop("port", 623),
+        profile=fields.pop("profile", None),
+        guid=fields.pop("guid", ""),
+    )
+    server = Server.objects.create(**{"name": f"server-{serial:04d}", "bmc": bmc} | fields)
+    ServerStatus.objects.create(server=server, **status)
+    return server
