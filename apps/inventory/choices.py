@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Power(models.TextChoices):
+    """The values of `apps.bmc.PowerState`, with words for people."""
+
+    ON = "on", _("On")
+    OFF = "off", _("Off")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class Transition(models.TextChoices):
+    """What an open job is doing to the power, shown beside the last read state."""
+
+    NONE = "", ""
+    STARTING = "starting", _("Starting")
+    SHUTTING_DOWN = "shutting_down", _("Shutting down")
+    RESETTING = "resetting", _("Resetting")
+
+
+class SuiteChoice(models.TextChoices):
+    AUTO = "auto", _("17, then 3")
+    SHA256 = "17", _("17 only (SHA-256)")
+    SHA1 = "3", _("3 only (SHA-1)")
+
+
+class PrivilegeChoice(models.IntegerChoices):
+    """The values of `apps.bmc.Privilege` that a profile may ask for."""
+
+    OPERATOR = 3, _("Operator")
+    ADMINISTRATOR = 4, _("Administrator")

@@ -1,0 +1,226 @@
+"""The socket behind live pages: it says which servers are on screen, and gets their fragments."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from enum import IntEnum
+from typing import Any, Final
+
+import structlog
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from apps.core.events import cluster_group
+from apps.inventory.live import (
+    ACTIVITY,
+    ROW,
+    STATE,
+    language_of,
+    render_live,
+    signed_in,
+    visible_now,
+)
+from apps.inventory.services.reading import servers_watch
+
+log = structlog.get_logger(__name__)
+
+MOST_SERVERS: Final = 200
+MOST_CHARACTERS: Final = 4000
+RENDER_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 4.0
+"""A disabled or signed-out person is gone within five seconds."""
+WATCH_SECONDS: Final = 15.0
+SEND_SECONDS: Final = 10.0
+"""Who does not take a frame for so long is dropped, not buffered."""
+ASK_SECONDS: Final = 0.2
+"""A page asks again after a swap, not more often."""
+MOST_ASKED_EARLY: Final = 20
+PAGES: Final = {"list": (ROW,), "server": (STATE, ACTIVITY)}
+
+
+class Close(IntEnum):
+    BAD_MESSAGE = 4400
+    SIGNED_OUT = 4401
+    TOO_SLOW = 4408
+    FAILED = 4500
+
+
+class BadMessage(Exception):
+    """The page sent something that is not a subscription."""
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """One page's socket. Messages only mark ids; one task of its own checks, renders and sends,
+    so that at most one frame is under way and nothing queues up behind a slow reader."""
+
+    async def connect(self) -> None:
+        self.session_key: str | None = getattr(self.scope.get("session"), "session_key", None)
+        self.shown: dict[int, int | None] = {}
+        self.groups_joined: set[str] = set()
+        self.dirty: set[int] = set()
+        self.gone: set[int] = set()
+        self.pages: tuple[str, ...] = (ROW,)
+        self.wake = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self.work: asyncio.Task[None] | None = None
+        self.asked_at = 0.0
+        self.asked_early = 0
+        self.lang = language_of(dict(self.scope))
+        # Accepted first: a browser reads the code of an open socket only.
+        await self.accept()
+        if await database_sync_to_async(signed_in)(self.session_key) is None:
+            await self.close(Close.SIGNED_OUT, "signed out")
+            return
+        self.work = asyncio.create_task(self._work())
+
+    async def disconnect(self, code: int) -> None:
+        if self.work is not None and self.work is not asyncio.current_task():
+            self.work.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.work
+        for group in self.groups_joined:
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.work is None:
+            return
+        try:
+            ids, pages = subscription_parse(text_data)
+            self._pace()
+        except BadMessage as error:
+            await self.close(Close.BAD_MESSAGE, str(error))
+            return
+        async with self.turn:
+            found = await database_sync_to_async(visible_now)(self.session_key, ids)
+            if found is None:
+                await self.close(Close.SIGNED_OUT, "signed out")
+                return
+            self.pages = pages
+            self.gone.clear()
+            await self._show(found)
+        await database_sync_to_async(servers_watch)(list(found))
+        # What changed between the page and this moment was told to nobody.
+        self._mark(found)
+
+    async def live_changed(self, message: dict[str, Any]) -> None:
+        """Something happened in a cluster; `ids` are the servers, of which some may be shown."""
+        if message.get("event") == "servers":
+            self._mark(pk for pk in message.get("ids", ()) if pk in self.shown)
+
+    # ---------------------------------------------------------------- the socket's own task
+
+    async def _work(self) -> None:
+        try:
+            await self._run()
+        except Exception as error:  # noqa: BLE001  a socket that follows nothing must not stay open
+            log.warning("live_socket_failed", error=type(error).__name__)
+            await self.close(Close.FAILED, "try again")
+
+    async def _run(self) -> None:
+        checked = watched = time.monotonic()
+        rendered = 0.0
+        while True:
+            due = min(checked + CHECK_SECONDS, watched + WATCH_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), max(0.0, due - time.monotonic()))
+            if self.wake.is_set():
+                await asyncio.sleep(max(0.0, rendered + RENDER_SECONDS - time.monotonic()))
+            async with self.turn:
+                if not await self._check():
+                    return
+            checked = time.monotonic()
+            if self.dirty or self.gone:
+                rendered = checked
+                if not await self._render():
+                    return
+            if checked >= watched + WATCH_SECONDS:
+                watched = checked
+                await database_sync_to_async(servers_watch)(list(self.shown))
+
+    async def _check(self) -> bool:
+        """Ask the database what this person may see now; False when the socket was closed."""
+        found = await database_sync_to_async(visible_now)(self.session_key, list(self.shown))
+        if found is None:
+            await self.close(Close.SIGNED_OUT, "signed out")
+            return False
+        lost = set(self.shown) - set(found)
+        self.gone |= lost
+        moved = {pk for pk, cluster in found.items() if self.shown.get(pk) != cluster}
+        if lost or moved:
+            await self._show({pk: cluster for pk, cluster in found.items() if pk in self.shown})
+            self._mark(moved)
+        return True
+
+    async def _render(self) -> bool:
+        """Send what changed; False when the reader was too slow and is dropped."""
+        self.wake.clear()
+        ids, gone = sorted(self.dirty & set(self.shown)), sorted(self.gone)
+        self.dirty.clear()
+        self.gone.clear()
+        frames = await database_sync_to_async(render_live)(
+            self.session_key, ids, gone, self.pages, self.lang
+        )
+        try:
+            for html in frames:
+                await asyncio.wait_for(self.send(text_data=html), SEND_SECONDS)
+        except TimeoutError:
+            log.info("live_reader_dropped")
+            await self.close(Close.TOO_SLOW, "too slow")
+            return False
+        return True
+
+    # ---------------------------------------------------------------- helpers
+
+    def _mark(self, ids: Any) -> None:
+        self.dirty.update(ids)
+        if self.dirty:
+            self.wake.set()
+
+    async def _show(self, found: dict[int, int | None]) -> None:
+        """Follow these servers and no others."""
+        self.shown = found
+        wanted = {cluster_group(cluster) for cluster in found.values()}
+        for group in wanted - self.groups_joined:
+            await self.channel_layer.group_add(group, self.channel_name)
+        for group in self.groups_joined - wanted:
+            await self.channel_layer.group_discard(group, self.channel_name)
+        self.groups_joined = wanted
+
+    def _pace(self) -> None:
+        """:raises BadMessage: the page asks again and again without a breath."""
+        now = time.monotonic()
+        self.asked_early = self.asked_early + 1 if now - self.asked_at < ASK_SECONDS else 0
+        self.asked_at = now
+        if self.asked_early > MOST_ASKED_EARLY:
+            raise BadMessage("too many messages")
+
+
+def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
+    """Read `{"subscribe": [ids], "page": "list" | "server"}`.
+
+    Without a page, one single server gets every fragment, more get rows.
+
+    :raises BadMessage:
+    """
+    if text is None or len(text) > MOST_CHARACTERS:
+        raise BadMessage("not a subscription")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadMessage("not JSON") from None
+    ids = message.get("subscribe") if isinstance(message, dict) else None
+    if not isinstance(ids, list) or any(type(pk) is not int for pk in ids):
+        raise BadMessage("subscribe must be a list of numbers")
+    if len(ids) > MOST_SERVERS:
+        raise BadMessage("too many servers")
+    if any(not 0 < pk < 2**63 for pk in ids):
+        raise BadMessage("no such number")
+    page = message.get("page")
+    if page is None:
+        return ids, (ROW, STATE, ACTIVITY) if len(ids) == 1 else (ROW,)
+    if not isinstance(page, str) or page not in PAGES:
+        raise BadMessage("no such page")
+    return ids, PAGES[page]
