@@ -1,0 +1,3 @@
+"""Reading and changing the power state of servers."""
+
+from __future__ import annotations
