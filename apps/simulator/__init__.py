@@ -1,0 +1,3 @@
+"""Simulated BMCs for the demo, for tests and for load. The core is plain asyncio, no Django."""
+
+from __future__ import annotations
