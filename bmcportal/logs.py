@@ -1,0 +1,79 @@
+"""Structured logs: one line an event, with request and job ids, without secrets."""
+
+from __future__ import annotations
+
+import logging.config
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from apps.bmc import Credential, Secret
+
+# Without the values of local variables: a revealed password may be among them.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+_SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "cookie", "kg")
+
+
+def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace secrets, by type and by the name of the field."""
+    for key, value in event.items():
+        is_secret = isinstance(value, (Secret, Credential))
+        if is_secret or any(word in key.lower() for word in _SECRET_WORDS):
+            event[key] = "…"
+    return event
+
+
+def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
+    """Configure structlog and the standard library alike; return the latter's dict."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    renderer: list[Any] = (
+        [_TRACEBACKS, structlog.processors.JSONRenderer(default=repr)]
+        if as_json
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": shared,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *renderer,
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "loggers": {
+            "django.server": {"level": "WARNING"},
+            "django_structlog": {"level": "WARNING"},
+            "uvicorn.access": {"level": "WARNING", "handlers": [], "propagate": False},
+            "uvicorn.error": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
+            "asyncio": {"level": "WARNING"},
+        },
+    }
+    logging.config.dictConfig(config)
+    return config

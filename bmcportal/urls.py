@@ -1,0 +1,23 @@
+"""Every path of the portal, by app."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from bmcportal import health
+
+handler500 = "bmcportal.errors.server_error"
+
+urlpatterns = [
+    path("", include("apps.inventory.urls")),
+    path("", include("apps.power.urls")),
+    path("", include("apps.clusters.urls")),
+    path("account/", include("apps.accounts.urls")),
+    path("admin/", admin.site.urls),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,318 @@
+// What the pages do in the browser. Everything here is an addition: without it the links and forms
+// of every page still work. One file, because hashed file names are not written into imports.
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const words = $('meta[name="bp-words"]')?.dataset ?? {};
+const isTyping = (node) => Boolean(node?.closest?.("input, textarea, select, [contenteditable]"));
+
+// ---------------------------------------------------------------- htmx
+document.addEventListener("htmx:configRequest", (event) => {
+  const token = $('meta[name="csrf-token"]')?.content;
+  if (token && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token;
+});
+
+// A pressed button says so at once and keeps its width; the state itself changes only by a reading.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const form = event.detail.elt;
+  if (form?.tagName !== "FORM" || form.method === "get") return;
+  const button = event.detail.requestConfig?.triggeringEvent?.submitter ?? $('[type="submit"]', form);
+  if (button) hold(button);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  for (const button of $$("[data-held]", event.detail.elt)) release(button);
+});
+document.addEventListener("submit", (event) => {
+  // Plain forms: after the browser has collected the values.
+  const { target: form, submitter } = event;
+  if (form.method !== "post" || form.matches("[hx-post]") || !submitter) return;
+  setTimeout(() => event.defaultPrevented || hold(submitter));
+});
+window.addEventListener("pageshow", () => $$("[data-held]").forEach(release));
+
+const held = new WeakMap();
+
+function hold(button) {
+  if (held.has(button)) return;
+  held.set(button, [...button.childNodes]);
+  button.disabled = true;
+  button.dataset.held = "";
+  if (!button.hasAttribute("data-sends")) return;
+  button.style.minWidth = `${button.offsetWidth}px`; // by script: the policy forbids it in HTML only
+  button.replaceChildren(words.sending);
+}
+
+function release(button) {
+  if (button.hasAttribute("data-sends")) button.replaceChildren(...(held.get(button) ?? []));
+  held.delete(button);
+  button.disabled = false;
+  delete button.dataset.held;
+}
+
+document.addEventListener("htmx:sendError", () => toast(words.failed, true));
+document.addEventListener("htmx:timeout", () => toast(words.failed, true));
+document.addEventListener("htmx:responseError", (event) => {
+  toast(words.refused.replace("{code}", event.detail.xhr.status), true);
+});
+
+// A form that came back with errors: the focus goes to what is wrong.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.xhr?.status !== 422) return;
+  const root = document.getElementById(event.detail.target?.id ?? "") ?? document;
+  $("[data-errors], [aria-invalid='true']", root)?.focus();
+});
+
+// ---------------------------------------------------------------- ages
+// The server's clock counts, not this one's.
+const skew = Date.now() - (Date.parse(words.now ?? "") || Date.now());
+
+function ageText(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return words.s.replace("{n}", whole);
+  if (whole < 3600) return words.min.replace("{n}", Math.floor(whole / 60));
+  if (whole < 86400) return words.h.replace("{n}", Math.floor(whole / 3600));
+  return words.d.replace("{n}", Math.floor(whole / 86400));
+}
+
+function tick(root = document) {
+  const now = Date.now() - skew;
+  for (const node of $$("time[data-late]", root)) {
+    const seconds = (now - Date.parse(node.dateTime)) / 1000;
+    const text = ageText(seconds);
+    if (node.textContent !== text) node.textContent = text;
+    const late = Number(node.dataset.late);
+    node.classList.toggle("is-old", late > 0 && seconds > late);
+  }
+}
+setInterval(tick, 1000);
+
+// ---------------------------------------------------------------- dialog
+let opener = null;
+
+function dialogOpen() {
+  const dialog = $("#dialog dialog");
+  if (!dialog || dialog.open) return;
+  opener = document.activeElement;
+  dialog.showModal();
+  const field = $("[data-focus], [name='typed_name'], [aria-invalid='true']", dialog) ?? $(".bp-dlg-f [data-close]", dialog);
+  field?.focus();
+  dialog.addEventListener("close", dialogClosed, { once: true });
+}
+
+function dialogClosed() {
+  const back = opener?.isConnected ? opener : document.getElementById(opener?.id ?? "");
+  $("#dialog").replaceChildren();
+  opener = null;
+  (back ?? $("#main"))?.focus();
+}
+
+// The dialog is replaced while open when a form comes back with errors: keep the first opener.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target?.id === "dialog" && $("#dialog dialog")?.open) {
+    const first = opener;
+    setTimeout(() => (opener = first ?? opener));
+  }
+});
+document.addEventListener("click", (event) => {
+  const close = event.target.closest?.("[data-close]");
+  if (close) return close.closest("dialog")?.close();
+  if (event.target.matches?.("dialog[open]")) event.target.close(); // the backdrop
+  for (const menu of $$("details.bp-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  return undefined;
+});
+
+// ---------------------------------------------------------------- toasts
+function toast(text, stays = false) {
+  const box = document.createElement("div");
+  box.className = stays ? "bp-toast is-crit" : "bp-toast";
+  if (stays) box.dataset.stays = "";
+  const line = document.createElement("span");
+  line.textContent = text;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "bp-x";
+  close.dataset.dismiss = "";
+  close.setAttribute("aria-label", words.close);
+  close.textContent = "×";
+  box.append(line, close);
+  $("#toasts")?.append(box);
+  toastsWatch();
+}
+
+function toastsWatch() {
+  for (const box of $$("#toasts .bp-toast:not([data-seen])")) {
+    box.dataset.seen = "";
+    if (box.dataset.stays !== undefined) continue;
+    const leave = () => (box.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : box.remove());
+    setTimeout(leave, 6000);
+  }
+}
+document.addEventListener("click", (event) => {
+  event.target.closest?.("[data-dismiss]")?.closest(".bp-toast")?.remove();
+});
+
+// ---------------------------------------------------------------- live
+const sign = $("#live-sign");
+let socket = null;
+let wait = 1000;
+let lostAt = null;
+let lastIds = "";
+const SIGNED_OUT = 4401; // as in the consumer: trying again would not help
+
+const liveIds = () => [...new Set($$("[data-live-server]").map((n) => Number(n.dataset.liveServer)))]
+  .filter(Boolean).slice(0, 200);
+
+function subscribe(always = false) {
+  const ids = liveIds();
+  if (ids.length && !socket) return connect();
+  const text = JSON.stringify({ subscribe: ids });
+  if (socket?.readyState !== WebSocket.OPEN || (!always && text === lastIds)) return undefined;
+  lastIds = text;
+  return socket.send(text);
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const mine = new WebSocket(`${scheme}//${location.host}/ws/live/`);
+  socket = mine;
+  let isHeard = false;
+  mine.addEventListener("open", () => subscribe(true));
+  mine.addEventListener("message", (event) => {
+    if (!isHeard) heard(); // only an answer shows that the portal follows; an open socket does not
+    isHeard = true;
+    const holder = document.createElement("template");
+    holder.innerHTML = event.data;
+    for (const fresh of [...holder.content.children]) replace(fresh);
+  });
+  mine.addEventListener("close", (event) => {
+    lostAt ??= new Date(Date.now() - skew);
+    for (const after of [5100, 15100]) setTimeout(signDraw, after);
+    if (event.code === SIGNED_OUT) return toast(words.signedout, true);
+    setTimeout(connect, wait * (0.7 + Math.random() * 0.6));
+    wait = Math.min(wait * 2, 30000);
+    return undefined;
+  });
+}
+
+function heard() {
+  wait = 1000;
+  if (lostAt) pollOnce(); // what changed meanwhile
+  lostAt = null;
+  signDraw();
+}
+
+function signDraw() {
+  if (!sign) return;
+  const late = lostAt && Date.now() - skew - lostAt >= 5000;
+  const text = late ? sign.dataset.late.replace("{time}", lostAt.toISOString().slice(11, 16)) : sign.dataset.live;
+  sign.hidden = false;
+  sign.classList.toggle("is-late", Boolean(late));
+  if (sign.textContent !== text) sign.textContent = text;
+  barDraw();
+}
+
+// A short loss is said by the sign alone; a long one stands above the page.
+function barDraw() {
+  const bar = $("#live-bar");
+  if (!bar) return;
+  bar.hidden = !(lostAt && Date.now() - skew - lostAt >= 15000);
+  const line = $("[data-text]", bar);
+  if (lostAt) line.textContent = line.dataset.text.replace("{time}", lostAt.toISOString().slice(11, 19));
+}
+
+// Replace the element with the same id. Focus stays on the same control, ticked boxes stay ticked,
+// typed text is never touched, and the class the page gave the row stays.
+function replace(fresh) {
+  const old = fresh.id && document.getElementById(fresh.id);
+  if (!old) return;
+  const active = document.activeElement;
+  const inside = old.contains(active) ? active : null;
+  if (inside?.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
+  const index = inside ? $$("a, button, input, summary", old).indexOf(inside) : -1;
+  const before = old.textContent.replace(/\s+/g, " ");
+  for (const box of $$("input[type=checkbox]", old)) {
+    const twin = $$("input[type=checkbox]", fresh).find((n) => n.name === box.name && n.value === box.value);
+    if (twin) twin.checked = box.checked;
+  }
+  for (const name of ["is-picked", "is-cursor"]) if (old.classList.contains(name)) fresh.classList.add(name);
+  const ages = [old, fresh].map((n) => {
+    const copy = n.cloneNode(true);
+    $$("time", copy).forEach((t) => t.remove());
+    return copy.textContent.replace(/\s+/g, " ").trim();
+  });
+  old.replaceWith(fresh);
+  window.htmx?.process(fresh);
+  tick(fresh);
+  if (ages[0] !== ages[1] && before) {
+    fresh.classList.add("is-changed");
+    setTimeout(() => fresh.classList.remove("is-changed"), 1300);
+  }
+  if (index >= 0) $$("a, button, input, summary", fresh)[index]?.focus({ preventScroll: true });
+}
+
+// Without a socket: the same page is asked for, and what has an id in #live-region is replaced.
+async function pollOnce() {
+  const region = $("#live-region");
+  const url = $("#main")?.dataset.livePoll || (region ? location.href : "");
+  if (!url || document.hidden || $("dialog[open]")) return;
+  try {
+    const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const marked of $$("[data-live-server]")) {
+      const id = marked.id || marked.closest("[id]")?.id;
+      const fresh = id && page.getElementById(id);
+      if (fresh) replace(document.importNode(fresh, true));
+    }
+  } catch {
+    // The next try comes in 15 s; the sign already says that this page is not live.
+  }
+}
+setInterval(() => {
+  if (lostAt && Date.now() - skew - lostAt >= 5000) pollOnce();
+}, 15000);
+
+// ---------------------------------------------------------------- keys
+let cursor = -1;
+
+function rows() {
+  return $$("table[data-rows] tbody, .bp-table tbody").filter((n) => $("a[href]", n));
+}
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((n) => n.classList.contains("is-cursor"));
+  cursor = Math.min(all.length - 1, Math.max(0, (at < 0 ? (step > 0 ? -1 : all.length) : at) + step));
+  all.forEach((n, i) => n.classList.toggle("is-cursor", i === cursor));
+  const link = $("a[href]", all[cursor]);
+  link.focus({ preventScroll: true });
+  all[cursor].scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const menu of $$("details.bp-menu[open]")) menu.open = false;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || $("dialog[open]")) return;
+  if (event.key === "/") {
+    const query = $("[data-query], .bp-query input");
+    if (!query) return;
+    event.preventDefault();
+    query.focus();
+    query.select();
+  } else if (event.key === "j" || event.key === "k") {
+    move(event.key === "j" ? 1 : -1);
+  } else if (event.key === "Enter" && event.target === document.body) {
+    $(".is-cursor a[href]")?.click();
+  }
+});
+
+// ---------------------------------------------------------------- start, and after every swap
+function settle() {
+  tick();
+  toastsWatch();
+  dialogOpen();
+  subscribe();
+}
+document.addEventListener("htmx:afterSettle", settle);
+document.addEventListener("htmx:oobAfterSwap", toastsWatch);
+settle();
