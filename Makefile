@@ -51,12 +51,14 @@ $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; say which with PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
+# The files name every package with its hash, so nothing is left to resolve: older pips would ask the
+# registry for extras again, and stumble over a release that is newer than the pinned one.
 $(VENV)/run.stamp: requirements.txt | $(PY)
-	$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PY) -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(PY) -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@
 
 assets: $(VENV)/run.stamp
