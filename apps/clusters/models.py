@@ -12,6 +12,7 @@ class Site(models.Model):
     """A place with its own BMC network; bmc workers belong to one."""
 
     name = models.CharField(_("name"), max_length=64, unique=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
         verbose_name = _("site")
@@ -26,6 +27,7 @@ class Cluster(models.Model):
     """Servers that serve one purpose; the scope in which roles are granted."""
 
     name = models.CharField(_("name"), max_length=64, unique=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
 
     class Meta:
         verbose_name = _("cluster")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from apps.clusters.choices import Role
+from apps.clusters.choices import ROLE_ORDER, Role
 from apps.clusters.models import Cluster, RoleGrant, Site
 
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ def grants_of(user: User | AnonymousUser, at_least: Role) -> QuerySet[RoleGrant]
 
 def has_everywhere(user: User | AnonymousUser, at_least: Role) -> bool:
     return grants_of(user, at_least).filter(cluster__isnull=True).exists()
+
+
+def roles_in(user: User | AnonymousUser, cluster_id: int | None) -> set[Role]:
+    """Return every role this person holds in a cluster, weaker ones included; one query."""
+    here = grants_of(user, Role.READONLY).filter(
+        Q(cluster__isnull=True) | Q(cluster__isnull=False, cluster=cluster_id)
+    )
+    held = [ROLE_ORDER.index(Role(role)) for role in here.values_list("role", flat=True)]
+    return set(ROLE_ORDER[: max(held) + 1]) if held else set()
 
 
 def scope_filter(user: User | AnonymousUser, at_least: Role, cluster_path: str) -> Q:

@@ -32,3 +32,17 @@ class PrivilegeChoice(models.IntegerChoices):
 
     OPERATOR = 3, _("Operator")
     ADMINISTRATOR = 4, _("Administrator")
+
+
+class Protocol(models.TextChoices):
+    """How a BMC is spoken to. What the portal cannot speak is not offered."""
+
+    IPMI = "ipmi", _("IPMI 2.0")
+
+
+class CustomFieldKind(models.TextChoices):
+    TEXT = "text", _("Text")
+    NUMBER = "number", _("Number")
+    DATE = "date", _("Date")
+    FLAG = "flag", _("Yes or no")
+    CHOICE = "choice", _("One of a list")

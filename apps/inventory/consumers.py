@@ -15,7 +15,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import cluster_group
 from apps.inventory.live import (
-    ACTIVITY,
+    PANELS,
     ROW,
     STATE,
     language_of,
@@ -38,7 +38,7 @@ SEND_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 0.2
 """A page asks again after a swap, not more often."""
 MOST_ASKED_EARLY: Final = 20
-PAGES: Final = {"list": (ROW,), "server": (STATE, ACTIVITY)}
+PAGES: Final = {"list": (ROW,), "server": (STATE, PANELS)}
 
 
 class Close(IntEnum):
@@ -220,7 +220,7 @@ def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
         raise BadMessage("no such number")
     page = message.get("page")
     if page is None:
-        return ids, (ROW, STATE, ACTIVITY) if len(ids) == 1 else (ROW,)
+        return ids, (ROW, STATE, PANELS) if len(ids) == 1 else (ROW,)
     if not isinstance(page, str) or page not in PAGES:
         raise BadMessage("no such page")
     return ids, PAGES[page]

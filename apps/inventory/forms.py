@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -20,7 +21,7 @@ from apps.clusters.selectors import has_everywhere, scope_filter
 from apps.core.text import bytes_validate, invisible_in, visible_text_validate
 from apps.inventory.addresses import address_clean, networks_clean
 from apps.inventory.choices import PrivilegeChoice, SuiteChoice
-from apps.inventory.models import Bmc, CredentialProfile, Server
+from apps.inventory.models import CredentialProfile, Server
 from apps.inventory.services import ServerFacts
 from apps.inventory.services.profiles import ProfileFacts
 from apps.inventory.services.servers import profile_choices
@@ -103,33 +104,15 @@ class ServerForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  narrows the type
         return field
 
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        others = Server.objects.filter(name=name)
-        if self.server is not None:
-            others = others.exclude(pk=self.server.pk)
-        if others.exists():
-            raise ValidationError(_("Another server has this name."))
-        return name
-
     def clean_address(self) -> str:
         return address_clean(self.cleaned_data["address"])
 
-    def clean(self) -> dict[str, Any]:
-        facts = self.cleaned_data
-        if "address" in facts and "port" in facts:
-            others = Bmc.objects.filter(address=facts["address"], port=facts["port"])
-            if self.server is not None:
-                others = others.exclude(pk=self.server.bmc_id)
-            if others.exists():
-                self.add_error(
-                    "address", _("A BMC at this address and port is in the portal already.")
-                )
-        return facts
-
     def store(self, call: Callable[[ServerFacts], StoredT]) -> StoredT | None:
         """Hand what was typed to a service; None and errors at the fields when it refuses."""
-        facts = ServerFacts(**self.cleaned_data)
+        if self.server is None:
+            facts = ServerFacts(**self.cleaned_data)
+        else:
+            facts = dataclasses.replace(ServerFacts.of(self.server), **self.cleaned_data)
         return _try(self, lambda: call(facts))
 
 

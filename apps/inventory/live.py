@@ -13,11 +13,13 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from apps.accounts.models import User
-from apps.inventory.selectors import clusters_by_server, servers_full
+from apps.core.panels import panel_render, panels_live
+from apps.inventory.selectors import SERVER_PAGE, clusters_by_server, servers_full
 
 ROW: Final = "inventory/_server_row.html"
 STATE: Final = "inventory/_server_state.html"
-ACTIVITY: Final = "inventory/_server_activity.html"
+PANELS: Final = "panels"
+"""Every live panel of a server's page."""
 GONE: Final = "inventory/_server_gone.html"
 
 
@@ -60,17 +62,21 @@ def render_live(
         return []
     with translation.override(lang):
         servers = list(servers_full(user).filter(pk__in=ids))
-        frames = [
-            "".join(render_to_string(template, {"server": server}) for server in servers)
-            + _gone(template, gone)
-            for template in templates
-        ]
+        frames = []
+        for template in templates:
+            if template == PANELS:
+                frames += [
+                    panel_render(panel, server)
+                    for panel in panels_live(SERVER_PAGE)
+                    for server in servers
+                ]
+                continue
+            html = [render_to_string(template, {"server": server}) for server in servers]
+            frames.append("".join(html) + _gone(template, gone))
     return [frame for frame in frames if frame]
 
 
 def _gone(template: str, gone: Sequence[int]) -> str:
-    if template == ACTIVITY:
-        return ""
     is_page = template == STATE
     return "".join(render_to_string(GONE, {"pk": pk, "is_page": is_page}) for pk in gone)
 

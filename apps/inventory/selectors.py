@@ -11,7 +11,8 @@ from django.db.models import Count, Q
 
 from apps.accounts.models import User
 from apps.clusters.choices import Role
-from apps.clusters.selectors import grants_of
+from apps.clusters.selectors import grants_of, roles_in
+from apps.core.actions import Action, row_actions
 from apps.inventory.choices import Power
 from apps.inventory.models import Server, ServerQuerySet
 
@@ -22,6 +23,8 @@ SORTS: Final = {
     "-power": ("-status__power", "name"),
 }
 SEARCH_LENGTH: Final = 100
+SERVER_PAGE: Final = "inventory.server"
+"""What panels and actions of servers sign in for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def servers_for_list(user: User | AnonymousUser, asked: ListQuery) -> ServerQuer
 def servers_full(user: User | AnonymousUser) -> ServerQuerySet:
     """Return the visible servers with everything their row and their page print."""
     return Server.objects.visible_to(user).select_related(
-        "cluster", "bmc__site", "bmc__profile", "status"
+        "cluster", "rack", "bmc__site", "bmc__profile", "status"
     )
 
 
@@ -88,6 +91,12 @@ def may_add_servers(user: User | AnonymousUser) -> bool:
 
 def may_operate(user: User | AnonymousUser, server: Server) -> bool:
     return Server.objects.actionable_by(user, Role.OPERATOR).filter(pk=server.pk).exists()
+
+
+def actions_for(user: User | AnonymousUser, server: Server) -> list[Action]:
+    """Return the actions this person may begin on the page of this server, in menu order."""
+    held = roles_in(user, server.cluster_id)
+    return [action for action in row_actions(SERVER_PAGE) if Role(action.permission) in held]
 
 
 def clusters_by_server(user: User | AnonymousUser, ids: Iterable[int]) -> dict[int, int | None]:

@@ -11,8 +11,10 @@ class PowerConfig(AppConfig):
     def ready(self) -> None:
         from apps.jobs.handlers import handler_register
         from apps.jobs.sources import source_register
+        from apps.power import doors
         from apps.power.handler import PowerHandler
         from apps.power.poll import PowerPoll
 
         handler_register(PowerHandler())
         source_register(PowerPoll.name, PowerPoll)
+        doors.sign_in()

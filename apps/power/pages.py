@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.contrib.auth.models import AnonymousUser
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -16,7 +14,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.bmc import PowerAction
 from apps.core.templatetags.portal import clock
@@ -24,7 +21,7 @@ from apps.inventory.models import Server
 from apps.jobs.choices import OPEN, ResultCode, TargetState
 from apps.jobs.models import JobTarget
 from apps.power.choices import ACTION_WORDS, RESULT_WORDS, PowerResult
-from apps.power.selectors import actions_for, power_orders
+from apps.power.selectors import power_orders
 
 HISTORY: Final = 10
 NEWS_FOR: Final = dt.timedelta(hours=24)
@@ -36,28 +33,11 @@ ACTION_ICON: Final[dict[PowerAction, str]] = {
     PowerAction.OFF: "power-off",
 }
 
-ACTION_SHORT: Final[dict[PowerAction, str | Promise]] = {
-    PowerAction.OFF: gettext_lazy("Hard off"),
-    PowerAction.CYCLE: gettext_lazy("Cycle"),
-    PowerAction.NMI: gettext_lazy("NMI"),
-}
-"""What stands on the button, when the whole name is too long for it."""
-
 AUDIT_WORDS: Final[dict[str, str | Promise]] = {
     "inventory.server.create": gettext_lazy("added this server"),
     "inventory.server.update": gettext_lazy("changed this server"),
     "inventory.bmc.try_again": gettext_lazy("let the refused password be tried again"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ActionLink:
-    name: str
-    label: str | Promise
-    short: str | Promise
-    url: str
-    icon: str
-    is_danger: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +75,6 @@ class Happening:
         moment = self.at.astimezone(dt.UTC)
         is_today = moment.date() == timezone.now().astimezone(dt.UTC).date()
         return moment.strftime("%H:%M") if is_today else date_format(moment, "j M")
-
-
-def action_links(user: User | AnonymousUser, server: Server) -> list[ActionLink]:
-    """Return what this person may order for this server."""
-    return [
-        ActionLink(
-            name=action.value,
-            label=ACTION_WORDS[action].label,
-            short=ACTION_SHORT.get(action, ACTION_WORDS[action].label),
-            url=reverse("power:power_confirm", args=[server.pk, action.value]),
-            icon=ACTION_ICON.get(action, ""),
-            is_danger=ACTION_WORDS[action].is_danger,
-        )
-        for action in actions_for(user, server)
-    ]
 
 
 def current_lines(server: Server) -> list[OrderLine]:

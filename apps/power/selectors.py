@@ -25,14 +25,3 @@ def may_order(user: User | AnonymousUser, server: Server, action: PowerAction) -
     """Tell whether this person's grants reach this server with the role the action needs."""
     rows = Server.objects.actionable_by(user, ACTION_ROLE[action])
     return rows.filter(pk=server.pk).exists()
-
-
-def actions_for(user: User | AnonymousUser, server: Server) -> list[PowerAction]:
-    """Return the actions this person may order for this server, in the order of the menu."""
-    roles = set(ACTION_ROLE.values())
-    held = {
-        role
-        for role in roles
-        if Server.objects.actionable_by(user, role).filter(pk=server.pk).exists()
-    }
-    return [action for action in PowerAction if ACTION_ROLE[action] in held]

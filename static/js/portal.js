@@ -259,7 +259,7 @@ async function pollOnce() {
     const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
     if (!answer.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const marked of $$("[data-live-server]")) {
+    for (const marked of $$("[data-live-server], [data-live-panel]")) {
       const id = marked.id || marked.closest("[id]")?.id;
       const fresh = id && page.getElementById(id);
       if (fresh) replace(document.importNode(fresh, true));

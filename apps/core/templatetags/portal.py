@@ -16,7 +16,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from apps.core.actions import Action
 from apps.core.faults import Fault, fault_of
+from apps.core.panels import panel_render, panels_of
 
 register = template.Library()
 
@@ -165,3 +167,23 @@ def control(field: Any) -> SafeString:
 def now_iso() -> str:
     """Return the server's time, by which ages count in the browser."""
     return timezone.now().astimezone(dt.UTC).isoformat(timespec="milliseconds")
+
+
+@register.simple_tag(takes_context=True)
+def panels(context: template.Context, page: str, region: str, obj: Any) -> SafeString:
+    """Print what upper floors show in a region: `{% panels "inventory.server" "main" server %}`."""
+    extra = {"request": context.get("request"), "csrf_token": context.get("csrf_token")}
+    parts = [panel_render(panel, obj, extra) for panel in panels_of(page, region)]
+    return SafeString("".join(parts))
+
+
+@register.simple_tag
+def action_url(action: Action, obj: Any) -> str:
+    """Return where an action of this object begins: `{% action_url action server as url %}`."""
+    return action.url(obj) if action.url else ""
+
+
+@register.simple_tag
+def action_why_not(action: Action, obj: Any) -> str:
+    """Return why it cannot be done to this object now, or nothing."""
+    return str(action.why_not(obj))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from apps.inventory.services.facts import ServerFacts
 from apps.inventory.services.profiles import profile_create, profile_update
-from apps.inventory.services.servers import ServerFacts, server_create, server_delete, server_update
+from apps.inventory.services.servers import server_create, server_delete, server_update
 from apps.inventory.services.status import (
     PowerFault,
     PowerReading,

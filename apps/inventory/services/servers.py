@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -13,96 +13,135 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.services import entry_record
-from apps.bmc import BmcForbiddenAddress
 from apps.clusters.choices import Role
-from apps.clusters.models import Cluster, Site
+from apps.clusters.models import Cluster
 from apps.clusters.selectors import has_everywhere, scope_filter
-from apps.inventory.addresses import NameNotResolved, addresses_check, networks_parse
-from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
+from apps.core.stale import version_check
+from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus, Tag
+from apps.inventory.services.facts import ServerFacts, facts_check, place_check
 from apps.inventory.services.status import readings_forget, servers_changed
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
-    """A server and how its BMC is reached; already validated by the form."""
-
-    name: str
-    cluster: Cluster | None
-    site: Site
-    address: str
-    port: int
-    profile: CredentialProfile | None
-    suite: str
-
-
-def server_create(*, actor: User, facts: ServerFacts) -> Server:
+def server_create(*, actor: User, facts: ServerFacts, reason: str = "") -> Server:
     """Store a server, its BMC and the state "never read".
 
     :raises PermissionDenied: no operator of that cluster.
-    :raises ValidationError: the profile may not be used, or not at this address.
+    :raises ValidationError: see `facts_check`.
     """
-    _need_operator(actor, facts.cluster)
-    _need_binding(actor, facts)
+    need_operator(actor, facts.cluster)
+    facts_check(actor, facts, None)  # may ask a name server: outside the transaction
     with transaction.atomic():
-        bmc = Bmc(site=facts.site, profile=facts.profile, suite=facts.suite)
-        bmc.address, bmc.port = facts.address, facts.port
+        place_check(facts, None)
+        bmc = Bmc(poll_due_at=Now())
+        _bmc_fill(bmc, facts)
         bmc.save()
-        server = Server.objects.create(name=facts.name, cluster=facts.cluster, bmc=bmc)
+        server = Server(bmc=bmc)
+        _server_fill(server, facts)
+        server.save()
+        _tags_set(server, facts.tags)
         ServerStatus.objects.create(server=server)
-        entry_record(actor=actor, action="inventory.server.create", obj=server, after=_told(server))
+        entry_record(
+            actor=actor, action="inventory.server.create", obj=server,
+            reason=reason, after=facts.told(),
+        )  # fmt: skip
         servers_changed([server.pk])
     return server
 
 
-def server_update(*, actor: User, server: Server, facts: ServerFacts) -> Server:
+def server_update(
+    *,
+    actor: User,
+    server: Server,
+    facts: ServerFacts,
+    expected_version: int | None = None,
+    reason: str = "",
+) -> Server:
     """Change a server. Another address binds the profile anew: it must be usable there (S4).
 
     Moving it needs operator on both sides. What was read at the old address is no longer known.
 
-    :raises PermissionDenied, ValidationError: as `server_create`.
+    :raises PermissionDenied, ValidationError: as `server_create`; only admins lift a protection.
+    :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
-    _need_operator(actor, server.cluster)
-    _need_operator(actor, facts.cluster)
+    need_operator(actor, server.cluster)
+    need_operator(actor, facts.cluster)
+    server = server_full(server.pk)
+    version_check(server, expected_version)
+    before = ServerFacts.of(server)
+    if facts == before:
+        return server
+    _need_admin_to_lift(actor, before, facts)
+    facts_check(actor, facts, server)  # may ask a name server: outside the transaction
     with transaction.atomic():
-        server = Server.objects.select_for_update(of=("self",)).select_related("bmc").get(
-            pk=server.pk
-        )  # fmt: skip
-        bmc, before = server.bmc, _told(server)
+        checked, server = server, server_full(server.pk, is_locked=True)
+        version_check(server, checked.version)
+        place_check(facts, server)
+        bmc = server.bmc
         is_elsewhere = (bmc.address, bmc.port) != (facts.address, facts.port)
-        if is_elsewhere or bmc.profile_id != (facts.profile and facts.profile.pk):
-            _need_binding(actor, facts)
-        bmc.site, bmc.address, bmc.port = facts.site, facts.address, facts.port
-        bmc.profile, bmc.suite, bmc.poll_due_at = facts.profile, facts.suite, Now()
+        _bmc_fill(bmc, facts)
+        bmc.poll_due_at = Now()
         if is_elsewhere:
-            bmc.guid, bmc.refused_key, bmc.refused_count = "", "", 0
-            readings_forget(bmc)
+            _bmc_forget(bmc)
         bmc.save()
-        server.name, server.cluster = facts.name, facts.cluster
+        _server_fill(server, facts)
+        server.version += 1
         server.save()
-        server.refresh_from_db()
+        _tags_set(server, facts.tags)
         entry_record(
-            actor=actor, action="inventory.server.update", obj=server,
-            before=before, after=_told(server),
+            actor=actor, action="inventory.server.update", obj=server, reason=reason,
+            **difference(before.told(), facts.told()),
         )  # fmt: skip
         servers_changed([server.pk])
-    return server
+    return server_full(server.pk)
 
 
-def server_delete(*, actor: User, server: Server) -> None:
+def server_delete(
+    *, actor: User, server: Server, expected_version: int | None = None, reason: str = ""
+) -> None:
     """Remove a server, and its BMC when no other server hangs on it. Nothing is sent.
 
     :raises PermissionDenied: no operator of its cluster.
+    :raises ValidationError: it is protected.
+    :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
-    _need_operator(actor, server.cluster)
+    need_operator(actor, server.cluster)
     with transaction.atomic():
+        server = server_full(server.pk, is_locked=True)
+        version_check(server, expected_version)
+        if server.is_protected:
+            raise ValidationError(
+                _("It is protected: %(why)s. An admin lifts the protection first.")
+                % {"why": server.protected_reason}
+            )
         entry_record(
-            actor=actor, action="inventory.server.delete", obj=server, before=_told(server)
-        )
+            actor=actor, action="inventory.server.delete", obj=server, reason=reason,
+            before=ServerFacts.of(server).told(),
+        )  # fmt: skip
         bmc = server.bmc
         servers_changed([server.pk])
         server.delete()
         if not bmc.servers.exists():
             bmc.delete()
+
+
+def server_full(pk: int, *, is_locked: bool = False) -> Server:
+    """Return the row as it is now, with everything that `ServerFacts.of` needs.
+
+    :raises Server.DoesNotExist: it was removed meanwhile.
+    """
+    rows = Server.objects.select_related("cluster", "rack__site", "bmc__site", "bmc__profile")
+    if is_locked:
+        rows = rows.select_for_update(of=("self",))
+    return rows.prefetch_related("tags").get(pk=pk)
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what changed, as `before` and `after` of an audit entry."""
+    keys = [key for key in after if before.get(key) != after[key]]
+    return {
+        "before": {key: before.get(key) for key in keys},
+        "after": {key: after[key] for key in keys},
+    }
 
 
 def profile_choices(actor: User, server: Server | None = None) -> Any:
@@ -115,7 +154,8 @@ def profile_choices(actor: User, server: Server | None = None) -> Any:
     )
 
 
-def _need_operator(actor: User, cluster: Cluster | None) -> None:
+def need_operator(actor: User, cluster: Cluster | None) -> None:
+    """:raises PermissionDenied: no operator of this cluster (of everything, for None)."""
     if cluster is None:
         is_allowed = has_everywhere(actor, Role.OPERATOR)
     else:
@@ -125,37 +165,42 @@ def _need_operator(actor: User, cluster: Cluster | None) -> None:
         raise PermissionDenied("operator of the cluster is needed")
 
 
-def _need_binding(actor: User, facts: ServerFacts) -> None:
-    """A secret goes only where it was meant to go: usable by this person, at this address."""
-    profile = facts.profile
-    if profile is None:
-        return
-    if not CredentialProfile.objects.usable_by(actor).filter(pk=profile.pk).exists():
-        raise ValidationError({"profile": _("Choose a profile that was opened to you.")})
-    try:
-        addresses_check(facts.address, networks_parse(profile.networks))
-    except NameNotResolved:
-        raise ValidationError({"address": _("No address was found for this name.")}) from None
-    except BmcForbiddenAddress:
-        raise ValidationError(
-            {
-                "profile": _(
-                    "The networks of this profile (%(networks)s) do not contain the address. "
-                    "Choose another profile, or ask an admin."
-                )
-                % {"networks": ", ".join(profile.networks)}
-            }
-        ) from None
+def _need_admin_to_lift(actor: User, before: ServerFacts, after: ServerFacts) -> None:
+    """Whoever stole an operator's account shall not lift what protects the server from it."""
+    if before.is_protected and not after.is_protected and not has_everywhere(actor, Role.ADMIN):
+        raise ValidationError({"is_protected": _("Only an admin lifts the protection.")})
 
 
-def _told(server: Server) -> dict[str, object]:
-    bmc = server.bmc
-    return {
-        "name": server.name,
-        "cluster": server.cluster.name if server.cluster else None,
-        "site": bmc.site.name,
-        "address": bmc.address,
-        "port": bmc.port,
-        "profile": bmc.profile.name if bmc.profile else None,
-        "suite": bmc.suite,
+def _server_fill(server: Server, facts: ServerFacts) -> None:
+    server.name, server.cluster = facts.name, facts.cluster
+    server.asset_tag, server.serial, server.model = facts.asset_tag, facts.serial, facts.model
+    server.notes = facts.notes
+    # An empty value is no value.
+    server.custom_fields = {
+        key: value for key, value in facts.custom_fields.items() if value not in (None, "")
     }
+    server.is_protected = facts.is_protected
+    server.protected_reason = facts.protected_reason if facts.is_protected else ""
+    server.rack, server.rack_unit = facts.rack, facts.rack_unit
+    server.unit_count = facts.unit_count
+
+
+def _bmc_fill(bmc: Bmc, facts: ServerFacts) -> None:
+    bmc.site, bmc.address, bmc.port = facts.site, facts.address, facts.port
+    bmc.profile, bmc.suite = facts.profile, facts.suite
+    bmc.protocol, bmc.workarounds = facts.protocol, list(facts.workarounds)
+
+
+def _bmc_forget(bmc: Bmc) -> None:
+    """Another machine may answer there: nothing that was learned holds for it."""
+    bmc.guid = bmc.seen_serial = bmc.vendor = bmc.product = bmc.firmware = ""
+    bmc.refused_key, bmc.refused_count = "", 0
+    readings_forget(bmc)
+
+
+def _tags_set(server: Server, names: Iterable[str]) -> None:
+    wanted = sorted(set(names))
+    there = set(Tag.objects.filter(name__in=wanted).values_list("name", flat=True))
+    missing = [Tag(name=name) for name in wanted if name not in there]
+    Tag.objects.bulk_create(missing, ignore_conflicts=True)
+    server.tags.set(Tag.objects.filter(name__in=wanted))

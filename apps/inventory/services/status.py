@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, Now
 
 from apps.core import events
 from apps.inventory.choices import Power, Transition
-from apps.inventory.models import Bmc, Server, ServerStatus
+from apps.inventory.models import Bmc, Server, ServerStatus, StateChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def status_record(news: Sequence[PowerReading | PowerFault], *, push: bool = Tru
     rows = ServerStatus.objects
     with transaction.atomic():
         for power, ids in by_power.items():
+            _changes_keep(ids, power)
             rows.filter(pk__in=ids).update(
                 power=power,
                 last_power=power,
@@ -59,6 +60,7 @@ def status_record(news: Sequence[PowerReading | PowerFault], *, push: bool = Tru
                 fault_at=None,
             )
         for (code, params), ids in by_fault.items():
+            _changes_keep(ids, Power.UNKNOWN, code, dict(params))
             rows.filter(pk__in=ids).update(
                 power=Power.UNKNOWN,
                 fault=code,
@@ -67,6 +69,22 @@ def status_record(news: Sequence[PowerReading | PowerFault], *, push: bool = Tru
             )
         if push:
             servers_changed(item.server_id for item in news)
+
+
+def _changes_keep(
+    ids: Sequence[int], power: Power, fault: str = "", params: dict[str, Any] | None = None
+) -> None:
+    """Keep what is about to change; the first reading of all is no change."""
+    rows = ServerStatus.objects.filter(pk__in=ids).exclude(power=power, fault=fault)
+    told = rows.exclude(fault="never_read", power_read_at=None)
+    StateChange.objects.bulk_create(
+        [
+            StateChange(
+                server_id=pk, before=before, after=power, fault=fault, fault_params=params or {}
+            )
+            for pk, before in told.values_list("pk", "power")
+        ]
+    )
 
 
 def transition_set(server_ids: Iterable[int], transition: Transition, *, push: bool = True) -> None:

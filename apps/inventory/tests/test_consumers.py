@@ -90,6 +90,7 @@ async def test_the_page_of_a_server_gets_its_state(web: Any, readonly: Any) -> N
         text = await live.frame()
         assert f'id="server-state-{server.pk}"' in text
         assert "<tbody" not in text
+        assert 'id="server-orders-' in await live.frame()
         assert 'id="server-activity"' in await live.frame()
 
 

@@ -67,7 +67,7 @@ def test_many_servers_cost_a_few_statements(
     servers: list[Server], django_assert_num_queries: Any
 ) -> None:
     news = [PowerReading(server.pk, Power.ON) for server in servers]
-    with django_assert_num_queries(4):  # savepoint, update, clusters, release
+    with django_assert_num_queries(5):  # savepoint, what changes, update, clusters, release
         status_record(news)
     assert ServerStatus.objects.filter(power=Power.ON).count() == 3
 
@@ -90,3 +90,16 @@ def test_a_push_carries_ids_to_each_cluster_after_commit(
     status = ServerStatus.objects.get(pk=outside.pk)
     assert status.transition == Transition.SHUTTING_DOWN
     assert status.transition_at is not None
+
+
+def test_changes_of_state_are_kept_and_repeated_readings_are_none(servers: list[Server]) -> None:
+    server = Server.objects.get(pk=servers[0].pk)
+    status_record([PowerReading(server.pk, Power.ON)])
+    assert not server.state_changes.exists()  # the first reading of all changes nothing
+    status_record([PowerReading(server.pk, Power.ON)])
+    status_record([PowerFault(server.pk, "unreachable", {"stage": "login"})])
+    status_record([PowerFault(server.pk, "unreachable", {"stage": "login"})])
+    status_record([PowerReading(server.pk, Power.OFF)])
+    told = server.state_changes.order_by("pk").values_list("before", "after", "fault")
+    assert list(told) == [("on", "unknown", "unreachable"), ("unknown", "off", "")]
+    assert server.state_changes.filter(fault_params={"stage": "login"}).count() == 1

@@ -21,6 +21,7 @@ from apps.inventory.forms import ServerForm
 from apps.inventory.models import Server
 from apps.inventory.selectors import (
     ListQuery,
+    actions_for,
     may_add_servers,
     may_operate,
     server_counts,
@@ -51,7 +52,13 @@ def server_list(request: HtmxHttpRequest) -> HttpResponse:
 @require_safe
 def server_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     server = get_object_or_404(servers_full(request.user), pk=pk)
-    context = {"server": server, "may_edit": may_operate(request.user, server)}
+    actions = actions_for(request.user, server)
+    context = {
+        "server": server,
+        "actions": actions,
+        "has_danger": any(action.is_danger for action in actions),
+        "may_edit": may_operate(request.user, server),
+    }
     return render(request, "inventory/server_detail.html", context)
 
 

@@ -132,7 +132,7 @@ def test_the_result_of_yesterday_is_history() -> None:
 
 def test_the_history_has_ten_lines_at_most() -> None:
     server = make_server()
-    for _ in range(15):
+    for _ in range(12):
         target("succeeded", server=server)
     assert len(activity(server)) == 10
 
