@@ -49,6 +49,7 @@ POLL_WATCHED_SECONDS = env.number("POLL_WATCHED_SECONDS", 5, 1, 60)
 INSTALLED_APPS = [
     "bmcportal.apps.PortalConfig",
     "apps.power.apps.PowerConfig",
+    "apps.discovery.apps.DiscoveryConfig",
     "apps.jobs.apps.JobsConfig",
     "apps.inventory.apps.InventoryConfig",
     "apps.accounts.apps.AccountsConfig",

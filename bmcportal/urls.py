@@ -14,6 +14,7 @@ handler500 = "bmcportal.errors.server_error"
 urlpatterns = [
     path("", include("apps.inventory.urls")),
     path("", include("apps.power.urls")),
+    path("", include("apps.discovery.urls")),
     path("", include("apps.clusters.urls")),
     path("account/", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),

@@ -24,7 +24,7 @@ from apps.bmc.errors import (
     BmcSlotsFull,
     BmcUnreachable,
 )
-from apps.bmc.interfaces import BmcSession, Identify, Identity, Power, Sessions
+from apps.bmc.interfaces import BmcSession, Fru, Identify, Identity, Power, Sessions
 from apps.bmc.values import (
     PREFERRED_SUITES,
     ChassisStatus,
@@ -32,12 +32,16 @@ from apps.bmc.values import (
     Credential,
     DeviceId,
     Endpoint,
+    FruRecord,
     PowerAction,
     PowerState,
     Privilege,
     Receipt,
     Secret,
+    SessionFacts,
+    Workaround,
 )
+from apps.bmc.vendors import Reported, report, serials_of
 
 __all__ = [
     "PREFERRED_SUITES",
@@ -64,6 +68,8 @@ __all__ = [
     "Credential",
     "DeviceId",
     "Endpoint",
+    "Fru",
+    "FruRecord",
     "Identify",
     "Identity",
     "Power",
@@ -71,6 +77,11 @@ __all__ = [
     "PowerState",
     "Privilege",
     "Receipt",
+    "Reported",
     "Secret",
+    "SessionFacts",
     "Sessions",
+    "Workaround",
+    "report",
+    "serials_of",
 ]

@@ -13,12 +13,16 @@ from apps.bmc.errors import BmcError, BmcNotSent, BmcOverloaded, BmcRefused, Bmc
 from apps.bmc.interfaces import BmcSession
 from apps.bmc.values import (
     ChassisStatus,
+    CipherSuite,
     Credential,
     DeviceId,
     Endpoint,
+    FruRecord,
     PowerAction,
     PowerState,
+    Privilege,
     Receipt,
+    SessionFacts,
 )
 
 _OUTCOME: Final[dict[PowerAction, PowerState | None]] = {
@@ -48,6 +52,8 @@ class FakeBmc(BmcSession):
         """How long every answer takes."""
         self.guid = "00112233445566778899aabbccddeeff"
         self.device = DeviceId(0x20, 1, "2.10", "2.0", 343, 258)
+        self.inventory = FruRecord(manufacturer="Example", product="E1", serial="E1-0001")
+        self.session = SessionFacts(CipherSuite.SHA256, Privilege.OPERATOR, is_new=True)
         self.identify_seconds = 0
         self.executed: list[PowerAction] = []
         self.reads = 0
@@ -98,6 +104,15 @@ class FakeBmc(BmcSession):
         await self._read("system_guid")
         return self.guid
 
+    async def fru(self) -> FruRecord:
+        await self._read("fru")
+        return self.inventory
+
+    def facts(self) -> SessionFacts:
+        if not self.is_open:
+            raise BmcSessionLost(reason="outside_visit")
+        return self.session
+
     async def log_in(self) -> None:
         fault = self._fault("login")
         if fault is not None:
@@ -142,7 +157,11 @@ class FakePool:
         return self.bmcs.setdefault(endpoint.key, FakeBmc())
 
     def session(
-        self, endpoint: Endpoint, credential: Credential, interactive: bool = False
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        interactive: bool = False,
+        heals: bool = True,
     ) -> AbstractAsyncContextManager[BmcSession]:
         return self._session(endpoint, credential)
 

@@ -11,9 +11,11 @@ from apps.bmc.values import (
     Credential,
     DeviceId,
     Endpoint,
+    FruRecord,
     PowerAction,
     PowerState,
     Receipt,
+    SessionFacts,
 )
 
 
@@ -55,8 +57,25 @@ class Identity(ABC):
     async def system_guid(self) -> str:
         """Read the system GUID as 32 lower-case hex digits in wire order, without dashes."""
 
+    @abstractmethod
+    def facts(self) -> SessionFacts:
+        """Say what this session got; nothing is sent.
 
-class BmcSession(Power, Identify, Identity):
+        :raises BmcSessionLost: none is open.
+        """
+
+
+class Fru(ABC):
+    @abstractmethod
+    async def fru(self) -> FruRecord:
+        """Read the default FRU: several commands, at most 8 KiB.
+
+        :raises BmcProtocolError: what came is not an inventory.
+        :raises BmcRefused: there is none.
+        """
+
+
+class BmcSession(Power, Identify, Identity, Fru):
     """Everything an IPMI session of this version can do."""
 
 
@@ -64,7 +83,11 @@ class Sessions(Protocol):
     """What upper floors need of a pool: `client.SessionPool`, or `fake.FakePool` in tests."""
 
     def session(
-        self, endpoint: Endpoint, credential: Credential, interactive: bool = False
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        interactive: bool = False,
+        heals: bool = True,
     ) -> AbstractAsyncContextManager[BmcSession]:
         """The BMC, logged in and for the caller alone until the end of the block."""
 

@@ -91,18 +91,23 @@ class SessionPool:
     # ------------------------------------------------------------ for everybody
 
     def session(
-        self, endpoint: Endpoint, credential: Credential, interactive: bool = False
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        interactive: bool = False,
+        heals: bool = True,
     ) -> AbstractAsyncContextManager[BmcSession]:
         """Wait for the BMC, log in where needed, and have it alone until the end of the block.
 
         :param interactive: somebody waits at a screen: first in every queue, and may try a BMC
             whose breaker is open (no more often than every `breaker_first_seconds`).
+        :param heals: a session that dies under a read is replaced. False: one login at most.
         :raises BmcForbiddenAddress, BmcInsecure, BmcAuthBlocked, BmcBreakerOpen, BmcLoginTooSoon,
             BmcOverloaded: nothing was sent.
         :raises BmcUnreachable, BmcAuthError, BmcPrivilegeError, BmcSlotsFull, BmcInsecure,
             BmcProtocolError: the login failed.
         """
-        return Visit(self, endpoint, credential, interactive)
+        return Visit(self, endpoint, credential, interactive, heals)
 
     def forgive(self, endpoint: Endpoint) -> None:
         """A person says: try again. Forgets refusals and failures, not the login budget."""

@@ -43,6 +43,21 @@ class CipherSuite(IntEnum):
 PREFERRED_SUITES: Final = (CipherSuite.SHA256, CipherSuite.SHA1)
 
 
+class Workaround(StrEnum):
+    """What is done differently for a BMC that does not follow the specification.
+
+    FreeIPMI names the models (ipmipower(8), "WORKAROUNDS"); its flag stands behind each.
+    """
+
+    SKIP_AUTH_CAPABILITIES = "skip_auth_capabilities"
+    """It tells strangers nothing, or something wrong: log in without asking before (authcap)."""
+    OPEN_SESSION_PRIVILEGE = "open_session_privilege"
+    """Its codes have the privilege of Open Session in them, not the one of RAKP 1: name the same in
+    both (opensesspriv)."""
+    PADDED_USERNAME = "padded_username"
+    """It wants the user name filled up to 16 bytes (intel20)."""
+
+
 class Secret:
     """A text that never shows itself: not in repr, str, format, pickles or comparisons."""
 
@@ -79,6 +94,7 @@ class Endpoint:
     address: str
     port: int = 623
     suites: tuple[CipherSuite, ...] = PREFERRED_SUITES
+    workarounds: frozenset[Workaround] = frozenset()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -124,3 +140,33 @@ class Receipt:
 
     sent_monotonic: float
     answered_monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What a session got: `privilege` is the level that the BMC confirmed."""
+
+    suite: CipherSuite
+    privilege: Privilege
+    is_new: bool
+    """It was opened by this use; otherwise it was open before."""
+
+
+@dataclass(frozen=True, slots=True)
+class FruRecord:
+    """The default FRU (Platform Management FRU Information Storage Definition 1.0).
+
+    Each text is free of invisible characters and has at most 64 of them; empty: not told.
+    """
+
+    chassis_part_number: str = ""
+    chassis_serial: str = ""
+    board_manufacturer: str = ""
+    board_product: str = ""
+    board_serial: str = ""
+    board_part_number: str = ""
+    manufacturer: str = ""
+    product: str = ""
+    part_number: str = ""
+    serial: str = ""
+    asset_tag: str = ""

@@ -154,6 +154,42 @@ _WORDS: Final[dict[str, _Words]] = {
         _("Its system GUID differs from the recorded one; no command was sent."),
         _("Check cabling and address, then record the new identity."),
     ),
+    # ------------------------------------------------ connection tests
+    "no_presence": _Words(
+        _("BMC does not answer."),
+        _("Nothing came back to the question that every BMC answers. No password was sent."),
+        _("Check address, port, network and power feed; few models need a workaround for this."),
+    ),
+    "too_slow": _Words(
+        _("Not finished within 5 s."),
+        _("The BMC answers slowly or not at all, or another conversation with it goes on."),
+        _("Test again. Polling and orders wait longer than a test."),
+    ),
+    "no_worker": _Words(
+        _("No worker of site %(site)s is alive."),
+        _("Nothing was sent."),
+        _("Start a worker for this site, or choose another site."),
+    ),
+    "not_picked_up": _Words(
+        _("No worker of site %(site)s took the test within 5 s."),
+        _("Nothing was sent."),
+        _("Test again. If it stays, look at the log of the workers."),
+    ),
+    "test_interrupted": _Words(
+        _("The worker that tested did not report back."),
+        _("It stopped, or lost the database. A login may have been tried."),
+        _("Test again."),
+    ),
+    "guid_differs": _Words(
+        _("The login works, but another machine answers."),
+        _("Its system GUID is %(reported)s; the record says %(recorded)s."),
+        _("Check cabling and address. While they differ no power command is sent."),
+    ),
+    "serial_differs": _Words(
+        _("The login works, but the serial number differs."),
+        _("The BMC reports %(reported)s; the record says %(recorded)s."),
+        _("Check cabling and address, or correct the record."),
+    ),
     "name_not_resolved": _Words(
         _("The host name of the BMC cannot be resolved."),
         _("Nothing was sent."),

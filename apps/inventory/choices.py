@@ -40,6 +40,14 @@ class Protocol(models.TextChoices):
     IPMI = "ipmi", _("IPMI 2.0")
 
 
+class Workaround(models.TextChoices):
+    """The values of `apps.bmc.Workaround`, with words for people."""
+
+    SKIP_AUTH_CAPABILITIES = "skip_auth_capabilities", _("Log in without asking what it offers")
+    OPEN_SESSION_PRIVILEGE = "open_session_privilege", _("Name the privilege in Open Session")
+    PADDED_USERNAME = "padded_username", _("Fill the user name up to 16 bytes")
+
+
 class CustomFieldKind(models.TextChoices):
     TEXT = "text", _("Text")
     NUMBER = "number", _("Number")

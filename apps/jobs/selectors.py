@@ -40,15 +40,15 @@ def workers_serving() -> list[Serving]:
     return [Serving(name, site) for name, site in workers_live().values_list("name", "site_id")]
 
 
-def owner_of(bmc_id: int, site_id: int, workers: Sequence[Serving]) -> str | None:
+def owner_of(bmc: int | str, site_id: int, workers: Sequence[Serving]) -> str | None:
     """Return the name of the worker that serves this BMC (rendezvous hash), or None.
 
-    Every process that sees the same workers gives the same answer; when one goes, only its BMCs
-    move.
+    A BMC that is not in the inventory is named by its address and port. Every process that sees the
+    same workers gives the same answer; when one goes, only its BMCs move.
     """
 
     def weight(worker: Serving) -> bytes:
-        return hashlib.blake2b(f"{worker.name}/{bmc_id}".encode(), digest_size=8).digest()
+        return hashlib.blake2b(f"{worker.name}/{bmc}".encode(), digest_size=8).digest()
 
     able = [worker for worker in workers if worker.site_id in (None, site_id)]
     return max(able, key=weight).name if able else None

@@ -176,8 +176,12 @@ def workers_ring(bmc_ids: Iterable[int]) -> None:
     """Wake the owners of these BMCs. A bell that is lost costs a second, never an error."""
     rows = Server.objects.filter(bmc__in=set(bmc_ids)).values_list("bmc_id", "bmc__site_id")
     workers = workers_serving()
-    names = {owner_of(bmc_id, site_id, workers) for bmc_id, site_id in rows.distinct().order_by()}
-    for name in sorted(filter(None, names)):
+    bells_ring(owner_of(bmc_id, site_id, workers) for bmc_id, site_id in rows.distinct().order_by())
+
+
+def bells_ring(names: Iterable[str | None]) -> None:
+    """Wake these workers, each once; None is nobody."""
+    for name in sorted(set(filter(None, names))):
         try:
             current_app.send_task(
                 RING_TASK, queue=queue_of(name), expires=RING_SECONDS, retry=False

@@ -20,9 +20,16 @@ class Sessions(Protocol):
     """What runner and sources need of a `SessionPool`."""
 
     def session(
-        self, endpoint: Endpoint, credential: Credential, interactive: bool = False
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        interactive: bool = False,
+        heals: bool = True,
     ) -> AbstractAsyncContextManager[BmcSession]:
         """As `SessionPool.session`."""
+
+    async def logout(self, endpoint: Endpoint) -> None:
+        """Close the session with this BMC, if there is one."""
 
     async def aclose(self) -> None:
         """Log out everywhere."""
@@ -53,6 +60,8 @@ class Source(ABC):
     """Asked once a second by every bmc worker. It reads; it never sends a command."""
 
     name: ClassVar[str]
+    hears_bell: ClassVar[bool] = False
+    """Asked at once, too, when somebody rings the worker."""
 
     @abstractmethod
     async def tick(self, desk: Desk) -> None:

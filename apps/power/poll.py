@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import ClassVar, Final
 
 from django.conf import settings
@@ -11,7 +14,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from apps.bmc import BmcBreakerOpen, BmcError, BmcLoginTooSoon, BmcOverloaded
+from apps.bmc import (
+    BmcBreakerOpen,
+    BmcError,
+    BmcLoginTooSoon,
+    BmcOverloaded,
+    BmcSession,
+    report,
+)
 from apps.core.dbtime import now_plus
 from apps.inventory.choices import Power
 from apps.inventory.models import Bmc, ServerStatus
@@ -20,11 +30,16 @@ from apps.jobs.models import BmcLease
 from apps.jobs.selectors import owner_of, workers_serving
 from apps.jobs.sources import Desk, Source
 from apps.jobs.worker.access import BmcRow, NoAccess, rows_load
-from apps.jobs.worker.course import guid_read
+from apps.jobs.worker.course import fru_read, guid_read
+from apps.jobs.worker.news import Identity
 
 JITTER_STEPS: Final = 8
 JITTER: Final = 0.2
 """BMCs that were added together shall not be asked together for ever."""
+
+IDENTITY_AGAIN_SECONDS: Final = 24 * 3600.0
+IDENTITY_SECONDS: Final = 4.0
+"""Longer than this the BMC is not kept from somebody who waits for it."""
 
 NOTHING_LEARNED: Final = (BmcBreakerOpen, BmcLoginTooSoon, BmcOverloaded)
 """Nothing was asked. What is shown already has its fault or its age."""
@@ -68,6 +83,7 @@ class PowerPoll(Source):
 
     def __init__(self) -> None:
         self._asked_for_guid: set[int] = set()
+        self._identified_at: dict[int, float] = {}
         self._busy: set[int] = set()
 
     async def tick(self, desk: Desk) -> None:
@@ -89,6 +105,7 @@ class PowerPoll(Source):
                     self._asked_for_guid.add(row.bmc_id)
                     if guid := await guid_read(bmc):
                         desk.news.guid(row.bmc_id, guid)
+                await self._identify(desk, row, bmc)
         except NOTHING_LEARNED:
             desk.count("polls_put_off")
         except (NoAccess, BmcError) as error:
@@ -97,6 +114,28 @@ class PowerPoll(Source):
                 desk.news.read(PowerFault(server_id, error.code, error.params))
         finally:
             self._busy.discard(row.bmc_id)
+
+    async def _identify(self, desk: Desk, row: BmcRow, bmc: BmcSession) -> None:
+        """Learn who this is, once; after a day ask for the firmware again.
+
+        Failures mean nothing: the power state was read, and that is what polling is for.
+        """
+        now, last = monotonic(), self._identified_at.get(row.bmc_id)
+        if last is not None and now - last < IDENTITY_AGAIN_SECONDS:
+            return
+        self._identified_at[row.bmc_id] = now
+        if last is None and row.is_known:
+            return  # an earlier worker learnt it; a restart asks nobody again
+        device, fru = None, None
+        with suppress(BmcError, TimeoutError):
+            async with asyncio.timeout(IDENTITY_SECONDS):
+                if row.guid and await guid_read(bmc) != row.guid:
+                    return  # another machine: what it says is not to be kept here
+                device = await bmc.device_id()
+                fru = None if row.is_known else await fru_read(bmc)
+        if device is not None:
+            seen = Identity(row.address, row.port, report(device, fru))
+            desk.news.identity(row.bmc_id, seen)
 
     def _tell(self, desk: Desk, row: BmcRow, power: Power) -> None:
         for server_id in row.server_ids:

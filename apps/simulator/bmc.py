@@ -14,6 +14,7 @@ from apps.bmc.values import PowerAction, PowerState, Privilege
 from apps.simulator.chassis import Chassis
 from apps.simulator.datagrams import Datagram, DatagramFile
 from apps.simulator.faults import Faults, Lie
+from apps.simulator.fru import serial_of
 from apps.simulator.link import Link
 from apps.simulator.profiles import Lag, Profile
 from apps.simulator.protocol import handle_datagram
@@ -45,6 +46,8 @@ class SimulatedBmc:
         self.password = user.password
         self.guid = guid_of(index).hex()
         """32 hex digits in wire order: the true one, whatever the faults say."""
+        self.serial = serial_of(index)
+        """The true serial number in the FRU, whatever the faults say."""
         self.datagrams: deque[Datagram] = deque(maxlen=log_size)
         self._log_file = log_file
         self._link: Link | None = None

@@ -9,12 +9,14 @@ from apps.bmc.rmcp import wire
 from apps.bmc.rmcp.crypto import SUITES
 from apps.bmc.values import PowerAction, PowerState, Privilege
 from apps.simulator.chassis import CHASSIS_CONTROLS
+from apps.simulator.fru import BadFru
 from apps.simulator.profiles import Profile
 from apps.simulator.sessions import Session
 from apps.simulator.state import BmcState, Executed, Peer
 
 NETFN_CHASSIS: Final = 0x00
 NETFN_APP: Final = 0x06
+NETFN_STORAGE: Final = 0x0A
 DEFAULT_IDENTIFY_SECONDS: Final = 15
 CHANNEL: Final = 1
 
@@ -24,6 +26,8 @@ NO_SUCH_SESSION: Final = 0x87
 BUSY: Final = 0xC0
 INVALID_COMMAND: Final = 0xC1
 WRONG_LENGTH: Final = 0xC7
+TOO_MANY_BYTES: Final = 0xCA
+NOT_PRESENT: Final = 0xCB
 INVALID_FIELD: Final = 0xCC
 NO_PRIVILEGE: Final = 0xD4
 NOT_IN_THIS_STATE: Final = 0xD5
@@ -88,6 +92,8 @@ def run_command(call: Call) -> Answer:
 def _channel_capabilities(call: Call) -> Answer:
     """IPMI 2.0 §22.13. Null and anonymous users are disabled; only RMCP+ is offered in 2.0 mode."""
     profile = call.state.profile
+    if not profile.tells_strangers:
+        return Answer(INVALID_COMMAND)
     status = 0x04 | (0x20 if call.state.kg else 0)
     if not profile.speaks_ipmi20:
         return Answer(OK, bytes((CHANNEL, 0x14, status, 0, 0, 0, 0, 0)))
@@ -162,6 +168,33 @@ def _device_guid(call: Call) -> Answer:
     if not call.state.profile.has_device_guid:
         return Answer(INVALID_COMMAND)
     return Answer(OK, call.state.guid)
+
+
+# ---------------------------------------------------------------- inventory
+
+
+def _fru_area_info(call: Call) -> Answer:
+    """IPMI 2.0 §34.1; the only FRU is number 0, read by bytes."""
+    image = call.state.fru
+    if call.message.data[0] or not image:
+        return Answer(NOT_PRESENT)
+    return Answer(OK, len(image).to_bytes(2, "little") + b"\0")
+
+
+def _fru_read(call: Call) -> Answer:
+    """IPMI 2.0 §34.2."""
+    image, data = call.state.fru, call.message.data
+    at, count = int.from_bytes(data[1:3], "little"), data[3]
+    if data[0] or not image:
+        return Answer(NOT_PRESENT)
+    limit = call.state.profile.fru_read_limit
+    if count == 0 or at >= len(image) or (limit and count > limit):
+        return Answer(TOO_MANY_BYTES)
+    bad = call.state.faults.current.fru
+    if bad in (BadFru.DRIBBLE, BadFru.EMPTY):
+        count = int(bad is BadFru.DRIBBLE)
+    piece = image[at : at + count]
+    return Answer(OK, bytes((len(piece),)) + piece)
 
 
 # ---------------------------------------------------------------- chassis
@@ -239,6 +272,8 @@ COMMANDS: Final = {
     ),
     (NETFN_APP, 0x3B): Command("set_session_privilege", _set_privilege, 0, 1, can_be_busy=False),
     (NETFN_APP, 0x3C): Command("close_session", _close_session, 0, 4, can_be_busy=False),
+    (NETFN_STORAGE, 0x10): Command("get_fru_area_info", _fru_area_info, min_length=1),
+    (NETFN_STORAGE, 0x11): Command("read_fru_data", _fru_read, min_length=4),
     (NETFN_APP, 0x54): Command(
         "get_channel_cipher_suites", _channel_suites, 0, 3, needs_session=False, can_be_busy=False
     ),

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from apps.simulator.errors import SimulatorError
+from apps.simulator.fru import BadFru
 
 ALWAYS: Final = -1
 MAX_SECONDS: Final = 3600.0
@@ -60,6 +62,10 @@ class Faults:
     lie: Lie = Lie.NONE
     wrong_guid: bool = False
     """Another GUID, in RAKP 2 and in Get System GUID: as if the machine was swapped."""
+    wrong_serial: bool = False
+    """Other serial numbers in the FRU: as if the machine behind the BMC was swapped."""
+    fru: BadFru = BadFru.NONE
+    """What is wrong with the FRU inventory."""
     lock_out: bool = False
     """A user with 3 bad logins in a row is unknown (0x0D) until this is switched off."""
 
@@ -115,16 +121,16 @@ def _count(name: str, value: object) -> int:
     return int(number)
 
 
-def _lie(name: str, value: object) -> Lie:
+def _word(words: type[StrEnum], name: str, value: object) -> StrEnum:
     if value is False:
-        return Lie.NONE
+        return words("none")
     try:
-        return Lie(value)  # type: ignore[arg-type]
+        return words(value)  # type: ignore[arg-type]
     except ValueError:
-        raise FaultError(f"{name} is one of: {', '.join(Lie)}.") from None
+        raise FaultError(f"{name} is one of: {', '.join(words)}.") from None
 
 
-_CHECKS: Final[dict[str, Callable[[str, object], bool | float | int | Lie]]] = {
+_CHECKS: Final[dict[str, Callable[[str, object], bool | float | int | StrEnum]]] = {
     "silent": _flag,
     "latency_seconds": _seconds,
     "jitter_seconds": _seconds,
@@ -140,8 +146,10 @@ _CHECKS: Final[dict[str, Callable[[str, object], bool | float | int | Lie]]] = {
     "ignore_soft_off": _flag,
     "busy": _count,
     "busy_power": _count,
-    "lie": _lie,
+    "lie": partial(_word, Lie),
     "wrong_guid": _flag,
+    "wrong_serial": _flag,
+    "fru": partial(_word, BadFru),
     "lock_out": _flag,
 }
 
@@ -155,7 +163,7 @@ def check_names(names: Iterable[str]) -> None:
             raise FaultError(f"No fault is called {name[:40]!r}; there are: {', '.join(_CHECKS)}.")
 
 
-def _checked(name: str, value: object) -> bool | float | int | Lie:
+def _checked(name: str, value: object) -> bool | float | int | StrEnum:
     check_names([name])
     return _CHECKS[name](name, value)
 

@@ -22,6 +22,7 @@ UNKNOWN_NAME: Final = 0x0D
 BAD_INTEGRITY: Final = 0x0F
 NO_SUITE: Final = 0x11
 OPEN_REQUEST_MIN: Final = 32
+MAX_NAME: Final = 16
 
 
 def handle_setup(state: BmcState, envelope: wire.Envelope, now: float) -> Outcome:
@@ -64,6 +65,7 @@ def _open(state: BmcState, request: wire.OpenRequest, now: float) -> Outcome:
     session = state.sessions.begin(
         request.console_id, suite, privilege, now, state.profile.sequence_window
     )
+    session.asked_privilege = request.privilege
     answer = wire.OpenResponse(
         request.tag,
         0,
@@ -85,6 +87,13 @@ def _refuse_rakp4(tag: int, status: int, console_id: int) -> Outcome:
     return Outcome("rakp3", "", f"rakp4 status={status:02x}", wire.build_rakp4(answer))
 
 
+def _name_of(profile: Profile, sent: bytes) -> bytes:
+    """Return the name by which the user is looked up."""
+    if not profile.pads_usernames:
+        return sent
+    return sent.rstrip(b"\0") if len(sent) == MAX_NAME else b""
+
+
 def _rakp1(state: BmcState, payload: bytes, now: float) -> Outcome:
     if len(payload) >= 28 and payload[27] > 16:
         return _refuse_rakp2(payload[0], NAME_TOO_LONG, 0)
@@ -95,7 +104,7 @@ def _rakp1(state: BmcState, payload: bytes, now: float) -> Outcome:
     if session.handshake is not None and state.profile.strict_handshake:
         state.sessions.end(session.bmc_id)
         return Outcome("rakp1", "resent: session killed")
-    status, user = 0, state.user_for(request.username)
+    status, user = 0, state.user_for(_name_of(state.profile, request.username))
     role = request.role & 0x0F
     if user is None:
         status = UNKNOWN_NAME
@@ -114,7 +123,7 @@ def _rakp1(state: BmcState, payload: bytes, now: float) -> Outcome:
         request.console_random,
         session.handshake.bmc_random if session.handshake else os.urandom(16),
         state.guid,
-        request.role,
+        session.asked_privilege if state.profile.hashes_open_privilege else request.role,
         request.username,
     )
     session.handshake, session.user, session.max_privilege = handshake, user, role

@@ -39,6 +39,8 @@ class Session:
     max_privilege: int
     touched_at: float
     window: int = 32
+    asked_privilege: int = 0
+    """What Open Session asked for; 0 is "the highest there is"."""
     handshake: Handshake | None = None
     user: SimulatedUser | None = None
     keys: Keys | None = None

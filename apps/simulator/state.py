@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from apps.bmc.values import PowerAction, PowerState
 from apps.simulator.chassis import Chassis
 from apps.simulator.faults import FaultSwitch, Lie
+from apps.simulator.fru import fru_image
 from apps.simulator.profiles import Profile
 from apps.simulator.sessions import SessionTable, SimulatedUser
 
@@ -84,6 +85,12 @@ class BmcState:
     @property
     def guid(self) -> bytes:
         return guid_of(self.index, wrong=self.faults.current.wrong_guid)
+
+    @property
+    def fru(self) -> bytes:
+        """What Read FRU Data shows now; built anew for each read: nobody reads it often."""
+        faults = self.faults.current
+        return fru_image(self.profile, self.index, faults.fru, wrong_serial=faults.wrong_serial)
 
     def reported_power(self, now: float) -> PowerState:
         true = self.chassis.power(now)

@@ -22,9 +22,24 @@ from apps.bmc.ipmi.chassis import (
     decode_chassis_status,
     identify_data,
 )
+from apps.bmc.ipmi.fru import (
+    DEFAULT_FRU,
+    DEVICE_BUSY,
+    GET_FRU_AREA_INFO,
+    NETFN_STORAGE,
+    READ_FRU_DATA,
+    FruReader,
+)
 from apps.bmc.rmcp.parts import BUSY_CODES
 from apps.bmc.rmcp.wire import Message
-from apps.bmc.values import ChassisStatus, DeviceId, PowerAction, Receipt
+from apps.bmc.values import (
+    ChassisStatus,
+    DeviceId,
+    FruRecord,
+    PowerAction,
+    Receipt,
+    SessionFacts,
+)
 
 
 class Carrier(Protocol):
@@ -37,6 +52,9 @@ class Carrier(Protocol):
         self, netfn: int, command: int, data: bytes, not_after: float
     ) -> tuple[Message, Receipt]:
         """Act; one datagram."""
+
+    def facts(self) -> SessionFacts:
+        """What the open session got."""
 
 
 def accepted(message: Message) -> bytes:
@@ -81,3 +99,17 @@ class IpmiBmc(BmcSession):
     async def system_guid(self) -> str:
         message = await self._carrier.read(NETFN_APP, GET_SYSTEM_GUID, b"")
         return decode_guid(accepted(message))
+
+    async def fru(self) -> FruRecord:
+        message = await self._carrier.read(NETFN_STORAGE, GET_FRU_AREA_INFO, DEFAULT_FRU)
+        reader = FruReader(accepted(message))
+        while (request := reader.request()) is not None:
+            message = await self._carrier.read(NETFN_STORAGE, READ_FRU_DATA, request)
+            if message.code == DEVICE_BUSY:
+                raise BmcBusy(completion_code=DEVICE_BUSY, command=READ_FRU_DATA)
+            if not reader.shrink(message.code):
+                reader.take(accepted(message))
+        return reader.record()
+
+    def facts(self) -> SessionFacts:
+        return self._carrier.facts()

@@ -28,7 +28,7 @@ from apps.bmc.rmcp.wire import (
     parse_rakp2,
     parse_rakp4,
 )
-from apps.bmc.values import Credential
+from apps.bmc.values import Credential, Workaround
 
 MAX_USERNAME_BYTES: Final = 16
 MAX_PASSWORD_BYTES: Final = 20
@@ -71,20 +71,29 @@ def _encoded(text: str) -> bytes:
 class Account:
     """A credential as the bytes that enter the codes; never shows them."""
 
-    __slots__ = ("kg", "password", "privilege", "username")
+    __slots__ = ("kg", "open_privilege", "password", "privilege", "role", "username")
 
-    def __init__(self, credential: Credential) -> None:
+    def __init__(
+        self, credential: Credential, workarounds: frozenset[Workaround] = frozenset()
+    ) -> None:
         """:raises BmcInsecure: the null user. :raises BmcAuthError: too long for IPMI 2.0."""
         self.username = _encoded(credential.username)
         self.password = _encoded(credential.password.reveal())
         self.kg = _encoded(credential.kg.reveal()) if credential.kg else self.password
         self.privilege = int(credential.privilege)
+        # Privilege 0 asks for "the highest that matches"; the answer's value means nothing on some
+        # BMCs (ipmi_sim says 0), so the level is raised and checked inside the session.
+        self.open_privilege, self.role = 0, ROLE_NAME_ONLY | self.privilege
+        if Workaround.OPEN_SESSION_PRIVILEGE in workarounds:
+            self.open_privilege = self.role = self.privilege
         if not self.username:
             raise BmcInsecure(reason="null_user")
         if len(self.username) > MAX_USERNAME_BYTES:
             raise BmcAuthError(reason="username_too_long")
         if max(len(self.password), len(self.kg)) > MAX_PASSWORD_BYTES:
             raise BmcAuthError(reason="password_too_long")
+        if Workaround.PADDED_USERNAME in workarounds:
+            self.username = self.username.ljust(MAX_USERNAME_BYTES, b"\0")
 
     def __repr__(self) -> str:
         return "<Account>"
@@ -134,9 +143,11 @@ class Exchange:
         return self._bmc_id
 
     def open_request(self) -> bytes:
-        # Privilege 0 asks for "the highest that matches"; the answer's value means nothing on some
-        # BMCs (ipmi_sim says 0), so the level is raised and checked inside the session.
-        return build_open_request(OpenRequest(self._tag, 0, self.console_id, self.suite.algorithms))
+        return build_open_request(
+            OpenRequest(
+                self._tag, self._account.open_privilege, self.console_id, self.suite.algorithms
+            )
+        )
 
     def rakp1(self, payload: bytes) -> bytes:
         """Check the Open Session answer; it must repeat the proposed algorithms exactly (B6)."""
@@ -149,9 +160,8 @@ class Exchange:
         if not answer.bmc_id:
             raise BmcProtocolError(reason="session_id")
         self._bmc_id = answer.bmc_id
-        role = ROLE_NAME_ONLY | self._account.privilege
-        random, name = self._console_random, self._account.username
-        return build_rakp1(Rakp1(self._tag, self._bmc_id, random, role, name))
+        random, account = self._console_random, self._account
+        return build_rakp1(Rakp1(self._tag, self._bmc_id, random, account.role, account.username))
 
     def rakp3(self, payload: bytes) -> bytes:
         """Check RAKP 2: only an endpoint that knows the password gets a RAKP 3 (B4, B6)."""
@@ -167,7 +177,7 @@ class Exchange:
             self._console_random,
             answer.bmc_random,
             answer.guid,
-            ROLE_NAME_ONLY | account.privilege,
+            account.role,
             account.username,
         )
         if not hmac.compare_digest(values.rakp2_code(account.password), answer.auth_code):

@@ -58,7 +58,7 @@ class Session(Line):
 
     __slots__ = (
         "_account", "_earlier", "_exchange", "_heard", "_id", "_login", "_patience", "_sent_at",
-        "_slow", "_suites", "_verdict", "_window", "rtt", "suite",
+        "_slow", "_suites", "_verdict", "_window", "level", "rtt", "suite",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class Session(Line):
     ) -> None:
         super().__init__(transport, target, owner, timing, counters)
         self.suite = CipherSuite.SHA256
+        self.level = 0
         self.rtt = 0.0
         self._account: Account | None = None
         self._exchange: Exchange | None = None
@@ -295,6 +296,7 @@ class Session(Line):
         elif data[0] & 0x0F < wanted:
             self.abort(BmcPrivilegeError(level=data[0] & 0x0F))
         else:
+            self.level = data[0] & 0x0F
             self._opened()
 
     def _opened(self) -> None:

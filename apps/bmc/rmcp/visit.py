@@ -26,7 +26,7 @@ from apps.bmc.rmcp.session import Session
 from apps.bmc.rmcp.slot import Slot, identity_of
 from apps.bmc.rmcp.turnstile import Rank
 from apps.bmc.rmcp.wire import Message
-from apps.bmc.values import CipherSuite, Credential, Endpoint, Receipt
+from apps.bmc.values import CipherSuite, Credential, Endpoint, Privilege, Receipt, SessionFacts
 
 if TYPE_CHECKING:
     from apps.bmc.pool import SessionPool
@@ -36,17 +36,24 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
     """Has its BMC to itself from `async with` to its end; others queue."""
 
     __slots__ = (
-        "_account", "_credential", "_endpoint", "_interactive", "_lock", "_pool", "_secret_key",
-        "_slot",
+        "_account", "_credential", "_endpoint", "_heals", "_interactive", "_is_new", "_lock",
+        "_pool", "_secret_key", "_slot",
     )  # fmt: skip
 
     def __init__(
-        self, pool: SessionPool, endpoint: Endpoint, credential: Credential, interactive: bool
+        self,
+        pool: SessionPool,
+        endpoint: Endpoint,
+        credential: Credential,
+        interactive: bool,
+        heals: bool = True,
     ) -> None:
         self._pool = pool
         self._endpoint = endpoint
         self._credential = credential
         self._interactive = interactive
+        self._heals = heals
+        self._is_new = False
         self._account: Account | None = None
         self._secret_key = credential_key(credential)
         self._slot: Slot | None = None
@@ -54,7 +61,7 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
 
     async def __aenter__(self) -> BmcSession:
         pool = self._pool
-        self._account = Account(self._credential)
+        self._account = Account(self._credential, self._endpoint.workarounds)
         slot = pool.admit(self._endpoint, self._secret_key)
         rank = Rank.INTERACTIVE if self._interactive else Rank.NEW
         if not slot.gate.try_enter():
@@ -102,7 +109,7 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
         longest = config.timing.command_seconds
         session = slot.session
         if session is not None and session.is_open:
-            if not slot.budget.allows_after_loss(started):
+            if not self._may_log_in or not slot.budget.allows_after_loss(started):
                 return await self._ask(slot, session, netfn, command, data, longest)
             # A slow BMC gets the time that it usually takes before it is suspected.
             patience = min(longest, max(config.suspicion_seconds, 2.5 * session.rtt))
@@ -110,9 +117,22 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
                 return await self._ask(slot, session, netfn, command, data, patience)
             except (BmcNoReply, BmcSessionLost):
                 self._lose(slot)
+        if not self._may_log_in:
+            raise BmcSessionLost()
         left = config.timing.login_seconds - (monotonic() - started)
         session = await self._connect(slot, max(1.0, left))
         return await self._ask(slot, session, netfn, command, data, longest)
+
+    @property
+    def _may_log_in(self) -> bool:
+        return self._heals or not self._is_new
+
+    def facts(self) -> SessionFacts:
+        session = self._slot.session if self._slot else None
+        if session is None or not session.is_open:
+            raise BmcSessionLost(reason="outside_visit")
+        privilege = Privilege(min(session.level, Privilege.ADMINISTRATOR))
+        return SessionFacts(session.suite, privilege, self._is_new)
 
     async def send_once(
         self, netfn: int, command: int, data: bytes, not_after: float
@@ -172,10 +192,10 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
         pool, identity = self._pool, identity_of(self._credential)
         session = slot.session
         if session is not None and session.is_open:
-            if slot.identity == identity:
+            if slot.identity == identity and session.suite in self._endpoint.suites:
                 return session
             session.close()
-            slot.budget.session_lost()  # another credential may try at once
+            slot.budget.session_lost()  # another credential or suite may try at once
         if slot.session is not None:
             await pool.ended(slot)
         suites = slot.suites(self._endpoint.suites)
@@ -190,6 +210,7 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
             await self._login(slot, session, suites, seconds)
         finally:
             slot.finish()
+        self._is_new = True
         slot.logged_in(session.suite, pool.config.suite_memory_seconds)
         pool.accepted(slot, self._secret_key)
         return session

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from apps.bmc.rmcp import wire
 from apps.bmc.values import Credential, Endpoint, Privilege, Secret
+from apps.simulator.fru import BadFru, fru_image
+from apps.simulator.profiles import PROFILES
 
 ADDRESS = "127.0.0.1"
 ACCOUNT = Credential("admin", Secret("secret123"), Privilege.ADMINISTRATOR)
@@ -32,6 +34,7 @@ loadlib "{module}" "{log}"
 """
 _EMU = """mc_setbmc 0x20
 mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02
+{fru}
 sel_enable 0x20 200 0x0a
 mc_enable 0x20
 """
@@ -58,7 +61,7 @@ def build_module(folder: Path) -> Path:
 class IpmiSim:
     """One process, one BMC; only this process is ever signalled."""
 
-    def __init__(self, folder: Path, module: Path) -> None:
+    def __init__(self, folder: Path, module: Path, *, has_fru: bool = True) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((ADDRESS, 0))
             self.endpoint = Endpoint(ADDRESS, probe.getsockname()[1])
@@ -67,7 +70,10 @@ class IpmiSim:
         (folder / "state").mkdir()
         text = _CONF.format(address=ADDRESS, port=self.endpoint.port, module=module, log=self._log)
         (folder / "lan.conf").write_text(text)
-        (folder / "bmc.emu").write_text(_EMU)
+        inventory = fru_image(PROFILES["hpe-ilo5"], 42, BadFru.NONE) + bytes(64)
+        data = " ".join(map(hex, inventory))
+        fru = f"mc_add_fru_data 0x20 0 {len(inventory)} data {data}" if has_fru else ""
+        (folder / "bmc.emu").write_text(_EMU.format(fru=fru))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -14,6 +14,7 @@ from apps.bmc import (
     BmcAuthBlocked,
     BmcAuthError,
     BmcNoReply,
+    BmcRefused,
     BmcUnreachable,
     CipherSuite,
     Credential,
@@ -22,8 +23,11 @@ from apps.bmc import (
     PowerState,
     Privilege,
     Secret,
+    SessionFacts,
+    report,
 )
 from apps.bmc.client import SessionPool
+from apps.bmc.ipmi import fru
 from apps.bmc.tests import ipmi_sim
 from apps.bmc.tests.ipmi_sim import ACCOUNT, IpmiSim, LossyProxy
 from apps.bmc.tests.peer import LOOPBACK
@@ -66,6 +70,33 @@ async def test_status_identity_and_identify(bmc: IpmiSim, pool: SessionPool) -> 
         assert len(await session.system_guid()) == 32
         await session.identify(7)
     assert bmc.executed == ["identify 7"]
+
+
+@pytest.mark.parametrize("chunk", [8, 64, 224])
+async def test_the_inventory_is_read_in_pieces_of_any_size(
+    bmc: IpmiSim, pool: SessionPool, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(fru, "FIRST_CHUNK", chunk)
+    async with pool.session(bmc.endpoint, ACCOUNT) as session:
+        record = await session.fru()
+        assert (record.manufacturer, record.product) == ("HPE", "ProLiant DL380 Gen10")
+        assert (record.serial, record.board_serial) == ("SIM000042", "BSIM000042")
+        assert session.facts() == SessionFacts(CipherSuite.SHA1, Privilege.ADMINISTRATOR, True)
+        told = report(await session.device_id(), record)
+        assert (told.vendor, told.serial) == ("HPE", "SIM000042")
+
+
+async def test_without_an_inventory_it_says_so(
+    module: Path, pool: SessionPool, tmp_path: Path
+) -> None:
+    simulator = IpmiSim(tmp_path, module, has_fru=False)
+    await simulator.start()
+    try:
+        async with pool.session(simulator.endpoint, ACCOUNT) as session:
+            with pytest.raises(BmcRefused):
+                await session.fru()
+    finally:
+        simulator.kill()
 
 
 async def test_every_power_action_runs_once(bmc: IpmiSim, pool: SessionPool) -> None:

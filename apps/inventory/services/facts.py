@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -15,7 +16,7 @@ from apps.bmc import BmcForbiddenAddress
 from apps.clusters.models import Cluster, Site
 from apps.core.text import visible_text_validate
 from apps.inventory.addresses import NameNotResolved, addresses_check, networks_parse
-from apps.inventory.choices import CustomFieldKind, Protocol, SuiteChoice
+from apps.inventory.choices import CustomFieldKind, Protocol, SuiteChoice, Workaround
 from apps.inventory.models import Bmc, CredentialProfile, CustomField, Rack, Server
 
 MOST_TAGS: Final = 20
@@ -111,6 +112,7 @@ def facts_check(actor: User, facts: ServerFacts, server: Server | None) -> None:
     problems |= _taken(facts, server)
     problems |= _place_problems(facts, server)
     problems |= _word_problems(facts)
+    problems |= workaround_problems(facts.workarounds)
     problems |= custom_field_problems(facts.custom_fields)
     if needs_binding(facts, server):
         problems |= binding_problems(actor, facts)
@@ -215,6 +217,15 @@ def _word_problems(facts: ServerFacts) -> Problems:
         if not tag.strip() or len(tag) > 32 or "," in tag:
             problems["tags"] = _("A tag has 1 to 32 characters and no comma.")
     return problems
+
+
+def workaround_problems(words: Iterable[str]) -> Problems:
+    """Compare with the workarounds that the session engine knows."""
+    unknown = [word for word in words if word not in Workaround.values]
+    if not unknown:
+        return {}
+    text = _("There is no workaround “%(word)s”.")
+    return {"workarounds": text % {"word": str(unknown[0])[:40]}}
 
 
 def custom_field_problems(values: dict[str, Any]) -> Problems:

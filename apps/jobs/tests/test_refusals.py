@@ -58,3 +58,15 @@ def test_an_endpoint_without_a_row_is_counted_in_memory() -> None:
     refusals = StoredRefusals(written.append)
     refusals.record(KEY, "a.1")
     assert (refusals.count(KEY, "a.1"), written) == (1, [])
+
+
+def test_a_secret_that_is_only_tried_makes_nobody_forget_a_refusal() -> None:
+    written: list[Refusal] = []
+    refusals = StoredRefusals(written.append)
+    refusals.load(KEY, bmc_id=7, key="own.1", count=2, read_at=monotonic(), own_key="own.1")
+    refusals.record(KEY, "guest.1")
+    refusals.record(KEY, "guest.1")
+    assert (refusals.count(KEY, "own.1"), refusals.count(KEY, "guest.1")) == (2, 2)
+    assert written == []
+    refusals.load(KEY, bmc_id=7, key="", count=0, read_at=monotonic(), own_key="guest.1")
+    assert refusals.count(KEY, "guest.1") == 0  # it was bound by somebody who may

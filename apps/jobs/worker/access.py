@@ -12,7 +12,15 @@ from typing import Final
 
 from django.conf import settings
 
-from apps.bmc import BmcError, BmcForbiddenAddress, BmcUnreachable, Credential, Endpoint
+from apps.bmc import (
+    BmcError,
+    BmcForbiddenAddress,
+    BmcUnreachable,
+    CipherSuite,
+    Credential,
+    Endpoint,
+    Workaround,
+)
 from apps.bmc.client import DestinationPolicy, parse_address
 from apps.core.secrets import SecretUnreadable
 from apps.inventory.models import Bmc, Server
@@ -20,6 +28,8 @@ from apps.jobs.choices import ResultCode
 from apps.jobs.worker.refusals import StoredRefusals
 
 RESOLVE_SECONDS: Final = 3.0
+NO_BMC: Final = 0
+"""The `bmc_id` of an address that is not in the inventory."""
 
 
 class NoAccess(Exception):
@@ -40,13 +50,18 @@ class BmcRow:
     address: str
     port: int
     suites: tuple[int, ...]
+    workarounds: frozenset[Workaround]
     networks: tuple[str, ...]
     credential: Credential | None
     fault: str
     guid: str
+    own_key: str
+    """The secret it is read with; `credential` may be another one that somebody tries."""
     refused_key: str
     refused_count: int
     read_at: float
+    is_known: bool = False
+    """Vendor, product and serial number have been learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +98,24 @@ def _row(bmc: Bmc, server_ids: list[int], read_at: float) -> BmcRow:
         address=bmc.address,
         port=bmc.port,
         suites=bmc.suites,
+        workarounds=workarounds_of(bmc.workarounds),
         networks=tuple(map(str, bmc.profile.networks)) if bmc.profile else (),
         credential=credential,
         fault=fault,
         guid=bmc.guid,
+        own_key=bmc.profile.key if bmc.profile else "",
         refused_key=bmc.refused_key,
         refused_count=bmc.refused_count,
         read_at=read_at,
+        is_known=all((bmc.vendor, bmc.product, bmc.seen_serial)),
     )
+
+
+def workarounds_of(words: object) -> frozenset[Workaround]:
+    """Return the workarounds that the engine knows; other words mean nothing."""
+    known = {workaround.value: workaround for workaround in Workaround}
+    listed = words if isinstance(words, (list, tuple)) else ()
+    return frozenset(known[word] for word in listed if isinstance(word, str) and word in known)
 
 
 class Doorman:
@@ -111,13 +136,17 @@ class Doorman:
             address = await self._pinned(row)
         except BmcError as error:
             raise NoAccess(error.code, error.params) from error
-        endpoint = Endpoint(address, row.port, tuple(row.suites))  # type: ignore[arg-type]
+        suites: tuple[CipherSuite, ...] = tuple(row.suites)  # type: ignore[arg-type]
+        endpoint = Endpoint(address, row.port, suites, row.workarounds)
+        if row.bmc_id == NO_BMC:
+            return Access(row.bmc_id, (), endpoint, row.credential, "")
         self._refusals.load(
             endpoint.key,
             bmc_id=row.bmc_id,
             key=row.refused_key,
             count=row.refused_count,
             read_at=row.read_at,
+            own_key=row.own_key,
         )
         return Access(row.bmc_id, row.server_ids, endpoint, row.credential, row.guid)
 

@@ -25,6 +25,7 @@ from apps.bmc import (
     BmcSessionLost,
     BmcSlotsFull,
     BmcUnreachable,
+    FruRecord,
     PowerState,
 )
 from apps.inventory.choices import Power
@@ -92,6 +93,14 @@ async def guid_read(bmc: BmcSession) -> str:
     except (BmcRefused, BmcProtocolError):
         return ""
     return "" if guid in NO_GUIDS else guid
+
+
+async def fru_read(bmc: BmcSession) -> FruRecord | None:
+    """Return the inventory, or None where the BMC has none or talks nonsense."""
+    try:
+        return await bmc.fru()
+    except (BmcRefused, BmcProtocolError):
+        return None
 
 
 def look(target_id: int, token: uuid.UUID) -> tuple[bool, bool] | None:

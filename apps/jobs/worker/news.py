@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 import structlog
 from django.db import transaction
 
+from apps.bmc import Reported
 from apps.core import events
 from apps.inventory.models import Bmc
-from apps.inventory.services import PowerFault, PowerReading, servers_changed, status_record
+from apps.inventory.services import (
+    PowerFault,
+    PowerReading,
+    identity_learn,
+    servers_changed,
+    status_record,
+)
 from apps.jobs.books import Outcome
 from apps.jobs.selectors import job_group
 from apps.jobs.worker.db import DATABASE_AWAY, DbThreads
@@ -19,23 +26,43 @@ from apps.jobs.worker.refusals import Refusal
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered at an address of the inventory."""
+
+    address: str
+    port: int
+    who: Reported
+
+
 @dataclass(slots=True)
 class Bundle:
     """News by what they are about: the newest wins."""
 
     readings: dict[int, PowerReading | PowerFault] = field(default_factory=dict)
     guids: dict[int, str] = field(default_factory=dict)
+    identities: dict[int, Identity] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     server_ids: set[int] = field(default_factory=set)
     job_ids: set[int] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.guids or self.refusals or self.server_ids or self.job_ids)
+        return any(
+            (
+                self.readings,
+                self.guids,
+                self.identities,
+                self.refusals,
+                self.server_ids,
+                self.job_ids,
+            )
+        )
 
     def with_newer(self, newer: Bundle) -> Bundle:
         return Bundle(
             self.readings | newer.readings,
             self.guids | newer.guids,
+            self.identities | newer.identities,
             self.refusals | newer.refusals,
             self.server_ids | newer.server_ids,
             self.job_ids | newer.job_ids,
@@ -49,6 +76,10 @@ def bundle_write(bundle: Bundle) -> None:
             status_record(list(bundle.readings.values()), push=False)
         for bmc_id, guid in bundle.guids.items():
             Bmc.objects.filter(pk=bmc_id, guid="").update(guid=guid)
+        for bmc_id, seen in bundle.identities.items():
+            identity_learn(
+                bmc_id=bmc_id, address=seen.address, port=seen.port, who=seen.who, is_refresh=True
+            )
         for refusal in bundle.refusals.values():
             Bmc.objects.filter(pk=refusal.bmc_id).update(
                 refused_key=refusal.key, refused_count=refusal.count
@@ -71,6 +102,9 @@ class News:
 
     def guid(self, bmc_id: int, guid: str) -> None:
         self._bundle.guids[bmc_id] = guid
+
+    def identity(self, bmc_id: int, seen: Identity) -> None:
+        self._bundle.identities[bmc_id] = seen
 
     def refusal(self, refusal: Refusal) -> None:
         self._bundle.refusals[refusal.bmc_id] = refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -36,12 +37,27 @@ class StoredRefusals:
         self._write = write
         self._counts: dict[EndpointKey, _Count] = {}
         self._bmc_ids: dict[EndpointKey, int] = {}
+        self._own_keys: dict[EndpointKey, str] = {}
+        self._guests: Counter[tuple[EndpointKey, str]] = Counter()
 
     def load(
-        self, endpoint_key: EndpointKey, *, bmc_id: int, key: str, count: int, read_at: float
+        self,
+        endpoint_key: EndpointKey,
+        *,
+        bmc_id: int,
+        key: str,
+        count: int,
+        read_at: float,
+        own_key: str = "",
     ) -> None:
-        """:param read_at: `time.monotonic()` before the row was read."""
+        """Adopt what a row says.
+
+        :param read_at: `time.monotonic()` before the row was read.
+        :param own_key: the secret the BMC is read with. Another one that somebody only tries is
+            counted beside it, in memory, so that a trial makes nobody forget a refusal.
+        """
         self._bmc_ids[endpoint_key] = bmc_id
+        self._own_keys[endpoint_key] = own_key
         known = self._counts.get(endpoint_key)
         is_newer = known is not None and (known.unsaved or known.saved_at > read_at)
         if not is_newer:
@@ -56,12 +72,20 @@ class StoredRefusals:
 
     # ------------------------------------------------------------ for the pool
 
+    def _is_guest(self, endpoint_key: EndpointKey, credential_key: str) -> bool:
+        return self._own_keys.get(endpoint_key, "") not in ("", credential_key)
+
     def count(self, endpoint_key: EndpointKey, credential_key: str) -> int:
+        if self._is_guest(endpoint_key, credential_key):
+            return self._guests[endpoint_key, credential_key]
         known = self._counts.get(endpoint_key)
         return known.count if known and known.key == credential_key else 0
 
     def record(self, endpoint_key: EndpointKey, credential_key: str) -> None:
         count = self.count(endpoint_key, credential_key) + 1
+        if self._is_guest(endpoint_key, credential_key):
+            self._guests[endpoint_key, credential_key] = count
+            return
         self._keep(endpoint_key, credential_key, count)
 
     def forget(self, endpoint_key: EndpointKey) -> None:

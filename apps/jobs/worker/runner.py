@@ -7,6 +7,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from time import monotonic
@@ -54,6 +55,7 @@ class Runner(Desk):
         self._pool_factory = pool_factory
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
+        self._source_bells: list[asyncio.Event] = []
         self._stopping = asyncio.Event()
         self._acting: dict[asyncio.Task[None], Claimed] = {}
         self._reading: set[asyncio.Task[None]] = set()
@@ -100,7 +102,11 @@ class Runner(Desk):
 
     def ring(self) -> None:
         """Wake up; from any thread."""
-        self._from_anywhere(self._bell.set)
+        self._from_anywhere(self._rung)
+
+    def _rung(self) -> None:
+        for bell in (self._bell, *self._source_bells):
+            bell.set()
 
     def stop(self) -> None:
         """Take nothing new and come to an end; from any thread."""
@@ -123,7 +129,10 @@ class Runner(Desk):
         }
         for source in self._sources:
             tick = partial(source.tick, self)
-            work[f"source {source.name}"] = self._every(config.tick_seconds, tick)
+            bell = asyncio.Event()
+            if source.hears_bell:
+                self._source_bells.append(bell)
+            work[f"source {source.name}"] = self._every(config.tick_seconds, tick, bell)
         return {name: asyncio.create_task(coroutine) for name, coroutine in work.items()}
 
     async def _wind_up(self, clocks: dict[str, asyncio.Task[None]]) -> None:
@@ -150,10 +159,18 @@ class Runner(Desk):
 
     # ---------------------------------------------------------------- clocks
 
-    async def _every(self, seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+    async def _every(
+        self,
+        seconds: float,
+        action: Callable[[], Awaitable[object]],
+        bell: asyncio.Event | None = None,
+    ) -> None:
+        bell = bell or asyncio.Event()
         while True:
+            bell.clear()
             await self._guarded(getattr(action, "__name__", "source"), action)
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(bell.wait(), seconds)
 
     async def _guarded(self, what: str, action: Callable[[], Awaitable[object]]) -> None:
         """A clock that stops would be worse than any single fault."""

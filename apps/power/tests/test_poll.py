@@ -3,17 +3,29 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db.models.functions import Now
 
-from apps.bmc import BmcAuthError, BmcBreakerOpen, BmcRefused, BmcUnreachable, PowerState
+from apps.bmc import (
+    BmcAuthError,
+    BmcBreakerOpen,
+    BmcError,
+    BmcProtocolError,
+    BmcRefused,
+    BmcUnreachable,
+    FruRecord,
+    PowerState,
+    Reported,
+)
 from apps.bmc.fake import FakePool
 from apps.core.dbtime import now_plus
 from apps.core.testing import make_server
 from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
+from apps.inventory.services import identity_learn
 from apps.jobs.models import BmcLease
 from apps.jobs.sources import Desk, sources_make
 from apps.jobs.tests.stage import ScriptedPool, fleet_server
@@ -22,7 +34,7 @@ from apps.jobs.worker.db import DbThreads
 from apps.jobs.worker.news import News
 from apps.jobs.worker.refusals import StoredRefusals
 from apps.jobs.worker.registry import worker_alive
-from apps.power.poll import PowerPoll, due_claim
+from apps.power.poll import IDENTITY_AGAIN_SECONDS, PowerPoll, due_claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,13 +184,81 @@ def test_the_identity_is_kept_at_the_first_login_and_not_asked_for_again(
     assert pool.of(server).reads == reads + 1
 
 
+def test_who_it_is_is_learnt_once(server: Server, pool: ScriptedPool) -> None:
+    poll = PowerPoll()
+    poll_once(pool, poll)
+    bmc = Bmc.objects.get()
+    assert (bmc.vendor, bmc.product, bmc.firmware, bmc.seen_serial) == (
+        "Intel", "E1", "2.10", "E1-0001",
+    )  # fmt: skip
+    pool.of(server).inventory = FruRecord(serial="another", product="another")
+    for again in (poll, PowerPoll()):  # also not by a worker that was restarted
+        reads = pool.of(server).reads
+        Bmc.objects.update(poll_due_at=Now())
+        poll_once(pool, again)
+        assert pool.of(server).reads == reads + 1
+
+
+def test_after_a_day_the_firmware_is_asked_for_again_and_nothing_else(
+    server: Server, pool: ScriptedPool
+) -> None:
+    poll = PowerPoll()
+    poll_once(pool, poll)
+    fake = pool.of(server)
+    fake.device = replace(fake.device, firmware="2.20", manufacturer_id=674)
+    fake.inventory = FruRecord(serial="another", product="another")
+    poll._identified_at[server.bmc_id] -= IDENTITY_AGAIN_SECONDS + 1
+    Bmc.objects.update(poll_due_at=Now())
+    reads = fake.reads
+    poll_once(pool, poll)
+    bmc = Bmc.objects.get()
+    assert (bmc.vendor, bmc.product, bmc.seen_serial) == ("Intel", "E1", "E1-0001")
+    assert bmc.firmware == "2.20"
+    assert fake.reads == reads + 3  # state, GUID, device
+
+
+def test_nothing_is_learnt_from_another_machine(server: Server, pool: ScriptedPool) -> None:
+    Bmc.objects.update(guid="ff" * 15 + "00")
+    poll_once(pool)
+    bmc = Bmc.objects.get()
+    assert (bmc.vendor, bmc.seen_serial, bmc.firmware) == ("", "", "")
+    assert ServerStatus.objects.get().power == "on"
+
+
+def test_nothing_is_kept_for_an_address_that_was_changed_meanwhile(server: Server) -> None:
+    who = Reported("Dell", "R740", "6.10", "ABC1234")
+    identity_learn(bmc_id=server.bmc_id, address="127.9.9.9", port=623, who=who, guid="ab" * 16)
+    bmc = Bmc.objects.get()
+    assert (bmc.vendor, bmc.seen_serial, bmc.guid) == ("", "", "")
+
+
+@pytest.mark.parametrize("error", [BmcRefused(completion_code=0xCB), BmcProtocolError()])
+def test_without_an_inventory_the_rest_is_kept(
+    server: Server, pool: ScriptedPool, error: BmcError
+) -> None:
+    pool.of(server).fail("fru", error)
+    poll_once(pool)
+    bmc = Bmc.objects.get()
+    assert (bmc.vendor, bmc.firmware, bmc.seen_serial) == ("Intel", "2.10", "")
+
+
+def test_a_failure_while_learning_changes_nothing_about_the_state(
+    server: Server, pool: ScriptedPool
+) -> None:
+    pool.of(server).fail("device_id", BmcUnreachable(stage="command"))
+    poll_once(pool)
+    status = ServerStatus.objects.get()
+    assert (status.power, status.fault) == ("on", "")
+    assert Bmc.objects.get().vendor == ""
+
+
 def test_a_bmc_without_identity_is_asked_once(server: Server, pool: ScriptedPool) -> None:
     poll = PowerPoll()
     pool.of(server).fail("system_guid", BmcRefused(completion_code=0xC1))
     for _ in range(2):
         Bmc.objects.update(poll_due_at=Now())
         poll_once(pool, poll)
-    assert pool.of(server).reads == 3
+    assert pool.of(server).reads == 5  # twice the state; once GUID, device and inventory
     assert Bmc.objects.get().guid == ""
 
 
@@ -222,6 +302,8 @@ def test_a_wrong_password_shows(server: Server, pool: ScriptedPool) -> None:
 
 
 def test_every_runner_has_its_own_power_poll() -> None:
-    first, second = sources_make(), sources_make()
-    assert [type(source) for source in first] == [PowerPoll]
+    first, second = (
+        [source for source in sources_make() if isinstance(source, PowerPoll)] for _ in range(2)
+    )
+    assert len(first) == len(second) == 1
     assert first[0] is not second[0]

@@ -19,6 +19,7 @@ from apps.simulator.faults import (
     value_from_word,
 )
 from apps.simulator.fleet import Fleet
+from apps.simulator.fru import BadFru
 from apps.simulator.tests.scripted import (
     CHASSIS_CONTROL,
     GET_CHASSIS_STATUS,
@@ -63,6 +64,8 @@ def sent(bmc: SimulatedBmc) -> list[Datagram]:
         ("busy", None),
         ("lie", "wild"),
         ("lie", ["frozen"]),
+        ("fru", "odd"),
+        ("wrong_serial", 1),
     ],
 )
 def test_a_wrong_name_or_value_is_told_in_a_sentence(name: str, value: Any) -> None:
@@ -82,7 +85,8 @@ def test_nothing_is_changed_when_one_of_many_is_wrong() -> None:
 def test_every_fault_can_be_set_and_cleared() -> None:
     switch = FaultSwitch()
     for name in FAULT_NAMES:
-        value = 1 if name.endswith("_seconds") else Lie.FROZEN if name == "lie" else True
+        words = {"lie": Lie.FROZEN, "fru": BadFru.RANDOM}
+        value = 1 if name.endswith("_seconds") else words.get(name, True)
         switch.set({name: value}, now=0.0)
         assert list(switch.current.active()) == [name]
         switch.clear([name])
