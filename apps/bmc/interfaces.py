@@ -59,6 +59,12 @@ class Identity(ABC):
 class BmcSession(Power, Identify, Identity):
     """Everything an IPMI session of this version can do."""
 
+    @property
+    @abstractmethod
+    def login_number(self) -> int:
+        """The login under which the last command went, from 1 on; never the same twice in a
+        process. A read may log in anew: ask after it."""
+
 
 class Sessions(Protocol):
     """What upper floors need of a pool: `client.SessionPool`, or `fake.FakePool` in tests."""

@@ -20,7 +20,7 @@ from apps.jobs.models import BmcLease
 from apps.jobs.selectors import owner_of, workers_serving
 from apps.jobs.sources import Desk, Source
 from apps.jobs.worker.access import BmcRow, NoAccess, rows_load
-from apps.jobs.worker.course import guid_read
+from apps.jobs.worker.identity import Identities
 
 JITTER_STEPS: Final = 8
 JITTER: Final = 0.2
@@ -67,7 +67,7 @@ class PowerPoll(Source):
     name: ClassVar[str] = "power poll"
 
     def __init__(self) -> None:
-        self._asked_for_guid: set[int] = set()
+        self._identities = Identities()
         self._busy: set[int] = set()
 
     async def tick(self, desk: Desk) -> None:
@@ -83,11 +83,11 @@ class PowerPoll(Source):
                 access.endpoint, access.credential, interactive=False
             ) as bmc:
                 power = Power((await bmc.chassis_status()).power.value)
+                # Before anything is told: the state of another machine is not this server's.
+                seen = await self._identities.check(bmc, access, anew=row.is_doubted)
                 self._tell(desk, row, power)
-                if not row.guid and row.bmc_id not in self._asked_for_guid:
-                    self._asked_for_guid.add(row.bmc_id)
-                    if guid := await guid_read(bmc):
-                        desk.news.guid(row.bmc_id, guid)
+                if seen.guid and not row.guid:
+                    desk.news.guid(row.bmc_id, seen.guid)
         except NOTHING_LEARNED:
             pass
         except (NoAccess, BmcError) as error:
