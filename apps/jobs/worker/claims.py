@@ -91,6 +91,7 @@ def _candidates(me: str, limit: int) -> tuple[dict[int, int], list[int]]:
     startable = Q(
         ~Exists(leased),
         state=TargetState.QUEUED,
+        release_at__lte=Now(),
         not_after__gt=Now(),
         job__stop_requested_at__isnull=True,
     )
@@ -138,6 +139,7 @@ def _claim_queued(me: str, first: dict[int, int], lease_seconds: float) -> uuid.
             ~Exists(stopped),
             pk__in=[first[bmc_id] for bmc_id in free],
             state=TargetState.QUEUED,
+            release_at__lte=Now(),
             not_after__gt=Now(),
         ).update(
             state=TargetState.LEASED,
