@@ -44,6 +44,7 @@ LEASE_SECONDS = env.number("LEASE_SECONDS", 60, 3, 600)
 SWEEP_SECONDS = env.number("SWEEP_SECONDS", 15, 1, 300)
 POLL_SECONDS = env.number("POLL_SECONDS", 60, 2, 120)
 POLL_WATCHED_SECONDS = env.number("POLL_WATCHED_SECONDS", 5, 1, 60)
+POWER_GRACE_SECONDS = env.number("POWER_GRACE_SECONDS", 5, 0, 60)
 
 # ---------------------------------------------------------------- apps
 INSTALLED_APPS = [

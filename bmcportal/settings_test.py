@@ -17,6 +17,8 @@ if "DATA_DIR" not in os.environ:
 os.environ.setdefault("BMC_NETWORKS", "127.0.0.0/8,10.0.0.0/8")
 os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+# Tests that are about the grace period set it themselves.
+os.environ.setdefault("POWER_GRACE_SECONDS", "0")
 
 from bmcportal.settings import *  # noqa: E402, F403  every setting, then the differences below
 

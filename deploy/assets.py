@@ -38,7 +38,9 @@ MORE_ICONS: Final = (
     # Given to {% icon %} by a variable.
     "circle-check",
     "layers",
+    "lightbulb",
     "map-pin",
+    "moon",
     "power",
     "power-off",
     "refresh-cw",

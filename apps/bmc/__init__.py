@@ -41,7 +41,7 @@ from apps.bmc.values import (
     SessionFacts,
     Workaround,
 )
-from apps.bmc.vendors import Reported, report, serials_of
+from apps.bmc.vendors import Reported, report, serial_of, serials_of
 
 __all__ = [
     "PREFERRED_SUITES",
@@ -83,5 +83,6 @@ __all__ = [
     "Sessions",
     "Workaround",
     "report",
+    "serial_of",
     "serials_of",
 ]

@@ -66,6 +66,10 @@ class FakeBmc(BmcSession):
         """The next calls of this name raise these errors, one each."""
         self._faults[call].extend(errors)
 
+    @property
+    def login_number(self) -> int:
+        return self.logins
+
     async def chassis_status(self) -> ChassisStatus:
         await self._read("chassis_status")
         self._settle()

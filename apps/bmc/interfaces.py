@@ -78,6 +78,12 @@ class Fru(ABC):
 class BmcSession(Power, Identify, Identity, Fru):
     """Everything an IPMI session of this version can do."""
 
+    @property
+    @abstractmethod
+    def login_number(self) -> int:
+        """The login under which the last command went, from 1 on; never the same twice in a
+        process. A read may log in anew: ask after it."""
+
 
 class Sessions(Protocol):
     """What upper floors need of a pool: `client.SessionPool`, or `fake.FakePool` in tests."""

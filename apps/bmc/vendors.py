@@ -75,6 +75,11 @@ def serials_of(fru: FruRecord) -> list[str]:
     return [serial for serial in found if not is_filler(serial)]
 
 
+def serial_of(fru: FruRecord) -> str:
+    """Return the serial number by which the machine is known, or nothing."""
+    return clean_text(next(iter(serials_of(fru)), ""), SERIAL_LENGTH)
+
+
 def report(device: DeviceId, fru: FruRecord | None) -> Reported:
     """Put together what Get Device ID and the FRU say; without a FRU, what is left."""
     fru = fru or FruRecord()
@@ -89,5 +94,5 @@ def report(device: DeviceId, fru: FruRecord | None) -> Reported:
         vendor=clean_text(vendor, VENDOR_LENGTH),
         product=clean_text(models[0] if models else "", PRODUCT_LENGTH),
         firmware=clean_text(device.firmware, FIRMWARE_LENGTH),
-        serial=clean_text(next(iter(serials_of(fru)), ""), SERIAL_LENGTH),
+        serial=serial_of(fru),
     )

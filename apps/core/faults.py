@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-_PARAM_LENGTH: Final = 80
+_PARAM_LENGTH: Final = 200
 
 
 class _Params(dict[str, str]):
@@ -151,8 +151,8 @@ _WORDS: Final[dict[str, _Words]] = {
     ),
     "wrong_identity": _Words(
         _("Another machine answers at this address."),
-        _("Its system GUID differs from the recorded one; no command was sent."),
-        _("Check cabling and address, then record the new identity."),
+        _("Its identity differs from the recorded one; no command is sent."),
+        _("Check cabling and address. An operator may accept the machine on the server's page."),
     ),
     # ------------------------------------------------ connection tests
     "no_presence": _Words(
@@ -209,6 +209,16 @@ _WORDS: Final[dict[str, _Words]] = {
         _("It waited too long and was dropped."), _("Nothing was sent."), _("Order it again.")
     ),
     "stopped": _Words(_("Stopped before anything was sent.")),
+    "superseded": _Words(
+        _("Another command went to the server before this one could be verified."),
+        "",
+        _("Read the state before you decide."),
+    ),
+    "not_allowed": _Words(
+        _("Whoever ordered it may not do that here any more."),
+        _("Nothing was sent."),
+        _("An operator of the cluster may order it."),
+    ),
     "server_removed": _Words(_("The server was removed meanwhile."), _("Nothing was sent.")),
     "internal_error": _Words(
         _("The portal made a mistake."),
@@ -216,6 +226,12 @@ _WORDS: Final[dict[str, _Words]] = {
         _("Tell whoever runs the portal; the log has the details."),
     ),
     # ------------------------------------------------ power
+    "protected": _Words(
+        _("The server is protected: “%(reason)s”."),
+        _("Nothing was sent."),
+        _("An admin lifts the protection."),
+    ),
+    "light_is_off": _Words(_("The identify light was off already."), _("Nothing was sent.")),
     "already_on": _Words(_("It was on already."), _("Nothing was sent.")),
     "already_off": _Words(_("It was off already."), _("Nothing was sent.")),
     "server_off": _Words(

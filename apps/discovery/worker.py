@@ -43,8 +43,8 @@ from apps.jobs.models import BmcLease
 from apps.jobs.selectors import owner_of, workers_serving
 from apps.jobs.sources import Desk, Source
 from apps.jobs.worker.access import NO_BMC, BmcRow, NoAccess, rows_load, workarounds_of
-from apps.jobs.worker.course import fru_read, guid_read
 from apps.jobs.worker.db import DATABASE_AWAY
+from apps.jobs.worker.identity import fru_read, guid_read
 
 log = structlog.get_logger(__name__)
 
@@ -136,8 +136,8 @@ def _order(test: ConnectionTest) -> Order:
 def _row_of_guest(test: ConnectionTest) -> BmcRow:
     return BmcRow(
         bmc_id=NO_BMC, server_ids=(), address=test.address, port=test.port, suites=(),
-        workarounds=frozenset(), networks=(), credential=None, fault="", guid="", own_key="",
-        refused_key="", refused_count=0, read_at=monotonic(),
+        workarounds=frozenset(), networks=(), credential=None, fault="", guid="", serial="",
+        is_doubted=False, own_key="", refused_key="", refused_count=0, read_at=monotonic(),
     )  # fmt: skip
 
 

@@ -35,8 +35,10 @@ from apps.jobs.choices import (
     AttemptOutcome,
     TargetState,
 )
-from apps.jobs.handlers import End
+from apps.jobs.guards import vetoed_target
+from apps.jobs.handlers import End, kinds_harmless
 from apps.jobs.models import BmcLease, CommandAttempt, Job, JobTarget
+from apps.jobs.orders import follow_ups_create
 
 
 class IllegalMove(Exception):
@@ -50,7 +52,8 @@ class Guard(Enum):
     LEASE = auto()
     """The lease under which the target was claimed is alive."""
     SEND = auto()
-    """As LEASE with a margin, `not_after` has not passed, and nobody stopped the job."""
+    """As LEASE with a margin, `not_after` has not passed, nobody stopped the job, and no plan guard
+    of `Move.kind` holds against it."""
     LAST = auto()
     """No later command went to this BMC: what was read there was our doing."""
 
@@ -105,6 +108,9 @@ class Move:
     attempt: Begun | Ended | None = None
     transition: Transition | None = None
     lease_margin_seconds: float = 0.0
+    kind: str = ""
+    follow_up: dict[str, Any] | None = None
+    """The parameters of the job that its end orders, in the same transaction."""
 
     def values(self) -> dict[str, Any]:
         """Return plain values that make two moves the same statement."""
@@ -120,6 +126,7 @@ class Move:
             "tries": self.tries,
             "end": [self.end.code, self.end.params] if self.end else None,
             "margin": self.lease_margin_seconds,
+            "kind": self.kind,
         }
 
 
@@ -218,7 +225,7 @@ def _guarded(rows: QuerySet[JobTarget], move: Move) -> QuerySet[JobTarget]:
     rows = rows.filter(Exists(lease))
     if move.guard is Guard.SEND:
         stopped = Job.objects.filter(pk=OuterRef("job_id"), stop_requested_at__isnull=False)
-        rows = rows.filter(~Exists(stopped), not_after__gt=Now())
+        rows = rows.filter(~Exists(stopped), ~vetoed_target(move.kind), not_after__gt=Now())
     return rows
 
 
@@ -228,7 +235,7 @@ def later_commands() -> QuerySet[CommandAttempt]:
     sent = CommandAttempt.objects.filter(
         target__bmc=OuterRef("bmc_id"), fence__gt=OuterRef("fence"), sent_at__isnull=False
     )
-    return sent.exclude(outcome__in=harmless)
+    return sent.exclude(outcome__in=harmless).exclude(target__job__kind__in=kinds_harmless())
 
 
 def _columns(move: Move) -> dict[str, Any]:
@@ -274,6 +281,10 @@ def _write_effects(winners: Sequence[Move]) -> None:
     ]
     if readings:
         status_record(readings, push=False)
+    followed = {move.held.pk: move.follow_up for move in winners if move.follow_up is not None}
+    if followed and (refused := follow_ups_create(followed)):
+        ends = [Move(held_of(target), end.state, end=end) for target, end in refused]
+        apply(ends, fresh=uuid.uuid4())
     jobs_finish({move.held.job_id for move in winners if move.to in FINAL})
 
 

@@ -84,4 +84,5 @@ class ResultCode(models.TextChoices):
         _("Another command went to the server before this one could be verified"),
     )
     SERVER_REMOVED = "server_removed", _("The server was removed meanwhile")
-    INTERNAL = "internal_error", _("The portal made a mistake; nothing was sent")
+    NOT_ALLOWED = "not_allowed", _("Whoever ordered it may not do that any more; nothing was sent")
+    INTERNAL = "internal_error", _("The portal made a mistake")

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from apps.accounts.models import User
 from apps.bmc import BmcSession, PowerState, Receipt
 from apps.inventory.choices import Transition
+from apps.inventory.models import Server
 from apps.jobs.choices import TargetState
 
 Params = Mapping[str, Any]
@@ -64,9 +66,12 @@ class Case:
 
 
 class Handler(ABC):
-    """One kind of job. `judge` and the properties are pure; the rest talks to the BMC."""
+    """One kind of job. `read` and `send` talk to the BMC, `is_allowed` asks the database, the rest
+    is pure."""
 
     kind: ClassVar[str]
+    is_harmless: ClassVar[bool] = False
+    """It leaves the power alone: it does not put in doubt what an earlier command did."""
 
     @abstractmethod
     def check_params(self, params: Params) -> None:
@@ -108,12 +113,24 @@ class Handler(ABC):
     def judge(self, case: Case) -> Again | End:
         """Decide after a verifying read."""
 
+    def follow_up(self, params: Params, end: End) -> dict[str, Any] | None:
+        """Return the order of the same kind that this end leads to, if it was chosen before."""
+        return None
+
+    def is_allowed(self, actor: User, server: Server, params: Params) -> bool:
+        """Tell whether this person may order that now; asked in a follow-up's transaction."""
+        return False
+
 
 _handlers: dict[str, Handler] = {}
 
 
 def handler_register(handler: Handler) -> None:
     _handlers[handler.kind] = handler
+
+
+def kinds_harmless() -> list[str]:
+    return sorted(kind for kind, handler in _handlers.items() if handler.is_harmless)
 
 
 def handler_of(kind: str) -> Handler:

@@ -35,6 +35,15 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", editable=False
     )
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
+    follows = models.OneToOneField(
+        "JobTarget",
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="follow_up",
+        verbose_name=_("follows"),
+        help_text=_("The target whose end ordered this job, as its person chose before."),
+    )
 
     class Meta:
         verbose_name = _("job")
@@ -63,6 +72,11 @@ class JobTarget(models.Model):
     )
     state_at = models.DateTimeField(_("since"), db_default=Now())
     due_at = models.DateTimeField(db_default=Now())
+    release_at = models.DateTimeField(
+        _("released"),
+        db_default=Now(),
+        help_text=_("Until then nothing is sent, and a person may still cancel."),
+    )
     not_after = models.DateTimeField(_("not after"))
     verify_until = models.DateTimeField(null=True)
     token = models.UUIDField(default=uuid.uuid4, editable=False)

@@ -14,22 +14,22 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from apps.accounts.models import User
-from apps.audit.models import AuditEntry
-from apps.audit.services import entry_build, entry_record
+from apps.audit.services import entry_record
 from apps.clusters.choices import Role
-from apps.core.dbtime import now_plus
 from apps.inventory.models import Server
 from apps.inventory.services import servers_changed
-from apps.jobs import books, handlers
+from apps.jobs import books, guards, handlers
 from apps.jobs.books import Move, held_of
 from apps.jobs.choices import UNSENT, ResultCode, TargetState
-from apps.jobs.config import NOT_AFTER_SECONDS
+from apps.jobs.guards import Vetoed
 from apps.jobs.handlers import End
 from apps.jobs.models import Job, JobTarget
+from apps.jobs.orders import targets_create
 from apps.jobs.selectors import owner_of, workers_serving
 
 log = structlog.get_logger(__name__)
 
+MOST_GRACE_SECONDS = 300
 RING_TASK = "jobs.ring"
 RING_SECONDS = 30
 """A bell that nobody heard for so long is thrown away; the runners ask by themselves."""
@@ -52,19 +52,25 @@ def job_create(
     actor: User,
     reason: str = "",
     request_key: uuid.UUID | None = None,
+    grace_seconds: float = 0.0,
 ) -> Job:
     """Write job, targets and audit in one transaction, and ring their workers on commit.
 
     The caller has checked the rights. The same `request_key` gives the same job, also in parallel.
 
+    :param grace_seconds: so long nothing is sent, not even a reading, and a stop is certain to win.
     :raises RequestKeyReused: the key was used for another order.
+    :raises apps.jobs.guards.Vetoed: a server is kept from it; no job was made.
     :raises ValueError: no targets, or parameters the handler refuses.
     """
     handlers.handler_of(kind).check_params(params)
     if not targets:
         raise ValueError("a job needs at least one server")
+    if not 0 <= grace_seconds <= MOST_GRACE_SECONDS:
+        raise ValueError(f"the grace period is from 0 to {MOST_GRACE_SECONDS} s")
     if earlier := _job_of_request(kind, params, targets, actor, request_key):
         return earlier
+    _veto_check(kind, targets)
     job = Job(
         kind=kind,
         params=dict(params),
@@ -76,12 +82,21 @@ def job_create(
     try:
         with transaction.atomic():
             job.save(force_insert=True)
-            _targets_create(job, targets)
+            targets_create(job, targets, grace_seconds=grace_seconds)
+            _ring_on_commit(targets)
     except IntegrityError:
         if earlier := _job_of_request(kind, params, targets, actor, request_key):
             return earlier
         raise
     return job
+
+
+def _veto_check(kind: str, targets: Sequence[Server]) -> None:
+    """:raises Vetoed:"""
+    found = guards.vetoes(kind, [server.pk for server in targets])
+    for server in targets:
+        if veto := found.get(server.pk):
+            raise Vetoed(server, veto)
 
 
 def _job_of_request(
@@ -109,33 +124,7 @@ def _job_of_request(
     return job
 
 
-def _targets_create(job: Job, servers: Sequence[Server]) -> None:
-    # The times are expressions: the database's clock, whatever ours says.
-    JobTarget.objects.bulk_create(
-        [
-            JobTarget(
-                job=job,
-                server=server,
-                server_name=server.name,
-                bmc_id=server.bmc_id,
-                not_after=now_plus(NOT_AFTER_SECONDS),
-            )
-            for server in servers
-        ]
-    )
-    AuditEntry.objects.bulk_create(
-        [
-            entry_build(
-                actor=job.actor,
-                action=f"{job.kind}.order",
-                obj=server,
-                reason=job.reason,
-                after={"job": job.pk, **job.params},
-            )
-            for server in servers
-        ]
-    )
-    servers_changed(server.pk for server in servers)
+def _ring_on_commit(servers: Sequence[Server]) -> None:
     bmcs = {server.bmc_id for server in servers}
     transaction.on_commit(partial(workers_ring, bmcs))
 
@@ -143,24 +132,32 @@ def _targets_create(job: Job, servers: Sequence[Server]) -> None:
 def job_stop(*, job: Job, actor: User) -> int:
     """Stop what is not sent yet; return how many targets that were. What is sent is verified.
 
-    Twice is once.
+    Twice is once. What would follow its end does not follow; what has just followed is stopped too.
 
     :raises PermissionDenied: neither theirs, nor operator of every server in it.
     """
     if not may_stop(actor, job):
         raise PermissionDenied
     with transaction.atomic():
-        rows = Job.objects.filter(pk=job.pk, stop_requested_at__isnull=True)
-        if rows.filter(finished_at__isnull=True).update(stop_requested_at=Now(), stopped_by=actor):
-            entry_record(actor=actor, action="job.stop", obj=job, after={"job": job.pk})
-        stoppable = JobTarget.objects.filter(job=job, state__in=sorted(UNSENT))
+        _stop_note(job, actor)
+        # Asked for after the lock on the job: what followed it by then is seen, and no more comes.
+        followers = list(Job.objects.filter(follows__job=job))
+        for follower in followers:
+            _stop_note(follower, actor)
+        stoppable = JobTarget.objects.filter(job__in=[job, *followers], state__in=sorted(UNSENT))
         end = End(TargetState.CANCELLED, ResultCode.STOPPED)
         # Locked in order; a conversation that just moved its target is seen where it is now.
-        targets = stoppable.select_for_update().order_by("pk")
+        targets = stoppable.select_for_update(of=("self",)).order_by("pk")
         moves = [Move(held_of(target), TargetState.CANCELLED, end=end) for target in targets]
         outcome = books.apply(moves, fresh=uuid.uuid4()) if moves else books.Outcome()
         servers_changed(outcome.server_ids)
     return len(outcome.won)
+
+
+def _stop_note(job: Job, actor: User) -> None:
+    rows = Job.objects.filter(pk=job.pk, stop_requested_at__isnull=True)
+    if rows.filter(finished_at__isnull=True).update(stop_requested_at=Now(), stopped_by=actor):
+        entry_record(actor=actor, action="job.stop", obj=job, after={"job": job.pk})
 
 
 def may_stop(actor: User, job: Job) -> bool:

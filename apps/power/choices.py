@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.bmc import PowerAction, PowerState
 from apps.clusters.choices import Role
+from apps.core.faults import fault_of
 from apps.inventory.choices import Transition
 from apps.jobs.choices import ResultCode
 
 KIND: Final = "power"
+IDENTIFY_KIND: Final = "identify"
+KINDS: Final = (KIND, IDENTIFY_KIND)
+
+IDENTIFY_ROLE: Final = Role.USER
+IDENTIFY_SECONDS: Final = 15
+MOST_IDENTIFY_SECONDS: Final = 255
+
+PROD_TAG: Final = "prod"
+"""Interrupting a server with this tag asks for its name to be typed."""
 
 ACTION_ROLE: Final[dict[PowerAction, Role]] = {
     PowerAction.ON: Role.USER,
@@ -32,6 +43,9 @@ WANTED: Final[dict[PowerAction, PowerState]] = {
 """The state that proves the action. The others prove nothing by a state alone."""
 
 REPEATABLE: Final = frozenset({PowerAction.ON, PowerAction.OFF})
+
+GRACE: Final = frozenset(PowerAction) - {PowerAction.ON}
+"""These wait for `POWER_GRACE_SECONDS` before anything is sent, so that a person may cancel."""
 
 ACTION_TRANSITION: Final[dict[PowerAction, Transition]] = {
     PowerAction.ON: Transition.STARTING,
@@ -101,25 +115,25 @@ class PowerResult:
     STILL_ON: Final = "still_on"
     NOT_REACHED: Final = "state_not_reached"
     NO_EVIDENCE: Final = "no_evidence"
+    PROTECTED: Final = "protected"
+    LIGHT_OFF: Final = "light_is_off"
 
+
+_RESULT_CODES: Final = (
+    *(value for name, value in vars(PowerResult).items() if name.isupper()),
+    *(code.value for code in ResultCode if code),
+)
+
+
+def result_words(code: str, params: Mapping[str, Any] | None = None) -> str:
+    """Return what happened and what is known, in the words that every page and the API use."""
+    fault = fault_of(code, params)
+    return " ".join(part for part in (fault.title, fault.cause) if part)
+
+
+_result_words_lazy = lazy(result_words, str)
 
 RESULT_WORDS: Final[dict[str, str | Promise]] = {
-    PowerResult.ALREADY_ON: _("It was on already; nothing was sent."),
-    PowerResult.ALREADY_OFF: _("It was off already; nothing was sent."),
-    PowerResult.SERVER_OFF: _("It is off, so there was nothing to restart; nothing was sent."),
-    PowerResult.VERIFIED: _("Done: the new state was read from the BMC."),
-    PowerResult.RESTART_SEEN: _("Done: the server was seen to restart."),
-    PowerResult.NOT_READABLE: _("The BMC accepted it. Whether it worked cannot be read there."),
-    PowerResult.STILL_ON: _(
-        "It is still on: the operating system did not shut down in time. Look at its console; "
-        "hard power off cuts the power at once."
-    ),
-    PowerResult.NOT_REACHED: _(
-        "The BMC still reports the old state. Look at the server before you try again."
-    ),
-    PowerResult.NO_EVIDENCE: _(
-        "The BMC gave no answer and no sign. The command may have run: look at the server's "
-        "console before you repeat it."
-    ),
-    **{code.value: code.label for code in ResultCode if code},
+    code: _result_words_lazy(code) for code in _RESULT_CODES
 }
+"""By code, for results without parameters."""

@@ -14,8 +14,14 @@ from apps.core.actions import Action, action_register
 from apps.core.panels import Panel, panel_register
 from apps.inventory.models import Server
 from apps.inventory.selectors import SERVER_PAGE
-from apps.power.choices import ACTION_ROLE, ACTION_WORDS
-from apps.power.pages import ACTION_ICON, activity, current_lines
+from apps.power.choices import (
+    ACTION_ROLE,
+    ACTION_WORDS,
+    IDENTIFY_ROLE,
+    PowerResult,
+    result_words,
+)
+from apps.power.pages import ACTION_ICON, activity, orders_context
 
 ACTION_SHORT: Final[dict[PowerAction, str | Promise]] = {
     PowerAction.OFF: _("Hard off"),
@@ -39,13 +45,39 @@ def sign_in() -> None:
                 icon=ACTION_ICON.get(action, ""),
                 order=order,
                 is_danger=ACTION_WORDS[action].is_danger,
+                why_not=_why_not,
             )
         )
+    action_register(
+        Action(
+            page=SERVER_PAGE,
+            name="identify",
+            label=_("Identify light for 15 s"),
+            short=_("Identify"),
+            permission=IDENTIFY_ROLE.value,
+            url=lambda server: reverse("power:server_identify", args=[server.pk]),
+            icon="lightbulb",
+            order=10,
+            has_dialog=False,
+        )
+    )
     panel_register(
-        Panel(SERVER_PAGE, "state", "power-orders", "power/_server_orders.html", _orders, 10, True)
+        Panel(
+            SERVER_PAGE,
+            "state",
+            "power-orders",
+            "power/_server_orders.html",
+            orders_context,
+            10,
+            True,
+        )
     )
     panel_register(
         Panel(SERVER_PAGE, "main", "activity", "power/_server_activity.html", _activity, 50, True)
+    )
+    # Stands in no region: a confirmation includes it, and so is kept up to date while it is open.
+    panel_register(
+        Panel(SERVER_PAGE, "dialog", "power-state", "power/_power_state.html", _state, 60, True)
     )
 
 
@@ -53,8 +85,14 @@ def _confirm_url(action: PowerAction) -> Callable[[Server], str]:
     return lambda server: reverse("power:power_confirm", args=[server.pk, action.value])
 
 
-def _orders(server: Server) -> dict[str, Any]:
-    return {"server": server, "lines": current_lines(server)}
+def _why_not(server: Server) -> str:
+    if not server.is_protected:
+        return ""
+    return result_words(PowerResult.PROTECTED, {"reason": server.protected_reason})
+
+
+def _state(server: Server) -> dict[str, Any]:
+    return {"server": server}
 
 
 def _activity(server: Server) -> dict[str, Any]:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.conf import settings
-
+from apps.accounts.models import User
 from apps.bmc import BmcSession, PowerAction, PowerState, Receipt
 from apps.inventory.choices import Transition
+from apps.inventory.models import Server
 from apps.jobs.choices import TargetState
 from apps.jobs.handlers import Again, Case, End, Go, Handler, Params, Reading
 from apps.power.choices import ACTION_TRANSITION, KIND, REPEATABLE, WANTED, PowerResult
-
-
-@dataclass(frozen=True, slots=True)
-class PowerTiming:
-    """Seconds. `settings.POWER_TIMING` replaces it in tests."""
-
-    verify: float = 120.0
-    verify_soft_off: float = 600.0
-    watch_reset: float = 30.0
-    """An accepted reset rarely shows anything: for so long an off phase is looked for."""
-    first_read: float = 1.0
-    confirm: float = 5.5
-    """Between two reads that must agree when the BMC did not answer; more than 5 s."""
+from apps.power.selectors import may_order
+from apps.power.timing import PowerTiming, timing
 
 
 class PowerHandler(Handler):
@@ -32,11 +20,12 @@ class PowerHandler(Handler):
 
     @property
     def timing(self) -> PowerTiming:
-        timing: PowerTiming = getattr(settings, "POWER_TIMING", None) or PowerTiming()
-        return timing
+        return timing()
 
     def check_params(self, params: Params) -> None:
-        _action(params)
+        is_soft = _action(params) is PowerAction.SOFT_OFF
+        if "escalate" in params and not (is_soft and params["escalate"] is True):
+            raise ValueError("only a soft off escalates")
 
     def command(self, params: Params) -> str:
         return _action(params).value
@@ -86,6 +75,15 @@ class PowerHandler(Handler):
         if wanted is None:
             return self._judge_restart(case)
         return self._judge_state(case, wanted)
+
+    def follow_up(self, params: Params, end: End) -> dict[str, Any] | None:
+        """Soft off, then hard off: only if it was chosen before, and the server was read as on."""
+        if params.get("escalate") is True and end.code == PowerResult.STILL_ON:
+            return {"action": PowerAction.OFF.value}
+        return None
+
+    def is_allowed(self, actor: User, server: Server, params: Params) -> bool:
+        return may_order(actor, server, _action(params))
 
     def _judge_state(self, case: Case, wanted: PowerState) -> Again | End:
         """on, off, soft_off: proven by the state alone."""

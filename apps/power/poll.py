@@ -30,7 +30,7 @@ from apps.jobs.models import BmcLease
 from apps.jobs.selectors import owner_of, workers_serving
 from apps.jobs.sources import Desk, Source
 from apps.jobs.worker.access import BmcRow, NoAccess, rows_load
-from apps.jobs.worker.course import fru_read, guid_read
+from apps.jobs.worker.identity import Identities, fru_read
 from apps.jobs.worker.news import Identity
 
 JITTER_STEPS: Final = 8
@@ -82,8 +82,8 @@ class PowerPoll(Source):
     name: ClassVar[str] = "power poll"
 
     def __init__(self) -> None:
-        self._asked_for_guid: set[int] = set()
         self._identified_at: dict[int, float] = {}
+        self._identities = Identities()
         self._busy: set[int] = set()
 
     async def tick(self, desk: Desk) -> None:
@@ -99,12 +99,12 @@ class PowerPoll(Source):
                 access.endpoint, access.credential, interactive=False
             ) as bmc:
                 power = Power((await bmc.chassis_status()).power.value)
+                # Before anything is told: the state of another machine is not this server's.
+                seen = await self._identities.check(bmc, access, anew=row.is_doubted)
                 desk.count("polls_read")
                 self._tell(desk, row, power)
-                if not row.guid and row.bmc_id not in self._asked_for_guid:
-                    self._asked_for_guid.add(row.bmc_id)
-                    if guid := await guid_read(bmc):
-                        desk.news.guid(row.bmc_id, guid)
+                if seen.guid and not row.guid:
+                    desk.news.guid(row.bmc_id, seen.guid)
                 await self._identify(desk, row, bmc)
         except NOTHING_LEARNED:
             desk.count("polls_put_off")
@@ -129,8 +129,6 @@ class PowerPoll(Source):
         device, fru = None, None
         with suppress(BmcError, TimeoutError):
             async with asyncio.timeout(IDENTITY_SECONDS):
-                if row.guid and await guid_read(bmc) != row.guid:
-                    return  # another machine: what it says is not to be kept here
                 device = await bmc.device_id()
                 fru = None if row.is_known else await fru_read(bmc)
         if device is not None:

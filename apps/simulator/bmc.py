@@ -79,6 +79,15 @@ class SimulatedBmc:
             self._link.close()
         self._wake()
 
+    def change_places(self, other: SimulatedBmc) -> None:
+        """Somebody swaps the cables of two BMCs: each answers at the other's address."""
+        if self._link is None or other._link is None:
+            raise ValueError("Both must listen.")
+        mine, theirs = self._link.detach(), other._link.detach()
+        self.address, other.address = other.address, self.address
+        self.open(theirs)
+        other.open(mine)
+
     def _handle(self, datagram: bytes, peer: Peer, now: float) -> Outcome:
         return handle_datagram(self._state, datagram, peer, now)
 

@@ -186,6 +186,11 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.bmcs)
 
+    def swap(self, one: int, other: int) -> None:
+        """Swap the addresses of two BMCs; the indices stay with the machines."""
+        self[one].change_places(self[other])
+        self._by_address = {bmc.address: bmc for bmc in self.bmcs}
+
     def executed_count(self, action: PowerAction | None = None) -> int:
         return sum(bmc.executed_count(action) for bmc in self.bmcs)
 

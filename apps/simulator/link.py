@@ -57,9 +57,13 @@ class Link:
 
     def close(self) -> None:
         if self._is_open:
-            self._is_open = False
-            self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
+            self.detach().close()
+
+    def detach(self) -> socket.socket:
+        """Hand out the socket, open, and read it no more."""
+        self._is_open = False
+        self._loop.remove_reader(self._sock.fileno())
+        return self._sock
 
     def go_down(self, seconds: float) -> None:
         """Be deaf and mute for so long, as a BMC that boots."""

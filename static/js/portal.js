@@ -83,6 +83,11 @@ function tick(root = document) {
     const late = Number(node.dataset.late);
     node.classList.toggle("is-old", late > 0 && seconds > late);
   }
+  for (const node of $$("time[data-countdown]", root)) {
+    const left = Math.ceil((Date.parse(node.dateTime) - now) / 1000);
+    const text = left > 0 ? node.dataset.countdown.replace("{n}", left) : node.dataset.over;
+    if (node.textContent !== text) node.textContent = text;
+  }
 }
 setInterval(tick, 1000);
 
@@ -119,6 +124,23 @@ document.addEventListener("click", (event) => {
   if (event.target.matches?.("dialog[open]")) event.target.close(); // the backdrop
   for (const menu of $$("details.bp-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   return undefined;
+});
+
+// ---------------------------------------------------------------- power orders
+// Enter never confirms what interrupts a server, and its button waits for the right name.
+document.addEventListener("keydown", (event) => {
+  const inside = event.target.closest?.("form[data-no-enter]");
+  if (event.key === "Enter" && inside && event.target.matches("input")) event.preventDefault();
+});
+
+function nameWatch(root = document) {
+  for (const field of $$("input[data-must-be][required]", root)) {
+    const button = $("[data-sends]", field.form);
+    if (button && !held.has(button)) button.disabled = field.value !== field.dataset.mustBe;
+  }
+}
+document.addEventListener("input", (event) => {
+  if (event.target.matches?.("[data-must-be]")) nameWatch(event.target.form);
 });
 
 // ---------------------------------------------------------------- toasts
@@ -309,6 +331,7 @@ document.addEventListener("keydown", (event) => {
 // ---------------------------------------------------------------- start, and after every swap
 function settle() {
   tick();
+  nameWatch();
   toastsWatch();
   dialogOpen();
   subscribe();

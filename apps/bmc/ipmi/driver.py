@@ -45,6 +45,10 @@ from apps.bmc.values import (
 class Carrier(Protocol):
     """What brings commands to the BMC and answers back."""
 
+    @property
+    def login_number(self) -> int:
+        """As `BmcSession.login_number`."""
+
     async def read(self, netfn: int, command: int, data: bytes) -> Message:
         """Ask; re-sent on silence."""
 
@@ -76,6 +80,10 @@ class IpmiBmc(BmcSession):
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
+
+    @property
+    def login_number(self) -> int:
+        return self._carrier.login_number
 
     async def chassis_status(self) -> ChassisStatus:
         message = await self._carrier.read(NETFN_CHASSIS, GET_CHASSIS_STATUS, b"")

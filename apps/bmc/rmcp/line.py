@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from abc import ABC, abstractmethod
+from itertools import count
 from math import inf
 from random import random
 from time import monotonic
@@ -21,6 +22,7 @@ _PASSING_ERRNOS: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})
 """The send queue is full: as good as lost on the way, the next timer tries again."""
 _SLACK_SECONDS: Final = 0.002
 """Loops count in clock ticks and may call a timer this much early."""
+_numbers = count(1)
 
 
 class Line(ABC):
@@ -33,7 +35,7 @@ class Line(ABC):
     __slots__ = (
         "_counters", "_deadline", "_handle", "_handle_at", "_keepalive_at", "_keys", "_loop",
         "_owner", "_pending", "_resend_at", "_resend_seconds", "_rq_seq", "_sequence",
-        "_silence_at", "_silent", "_target", "_timing", "_transport", "bmc_id", "state",
+        "_silence_at", "_silent", "_target", "_timing", "_transport", "bmc_id", "number", "state",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +52,7 @@ class Line(ABC):
         self._owner = owner
         self._timing = timing
         self._counters = counters
+        self.number = next(_numbers)
         self.state = SessionState.CLOSED
         self.bmc_id = 0
         self._keys: Keys | None = None

@@ -87,6 +87,12 @@ class Visit(AbstractAsyncContextManager[BmcSession]):
 
     # ------------------------------------------------------------ commands
 
+    @property
+    def login_number(self) -> int:
+        """0 where nobody is logged in now."""
+        session = self._slot.session if self._slot else None
+        return session.number if session else 0
+
     async def read(self, netfn: int, command: int, data: bytes) -> Message:
         """Ask; re-sent at 1 s. A silent session is replaced once, if the login budget allows.
 

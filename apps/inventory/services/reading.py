@@ -37,6 +37,15 @@ def server_read_now(*, actor: User, server: Server) -> bool:
     return is_forgiven
 
 
+def server_ask(server: Server) -> None:
+    """Somebody decides by this server's state: read it at once, and every few seconds for a while.
+
+    Nobody is asked for rights: it reads, as looking at the server's page does.
+    """
+    servers_watch([server.pk])
+    Bmc.objects.filter(pk=server.bmc_id, poll_due_at__gt=Now()).update(poll_due_at=Now())
+
+
 def servers_watch(server_ids: Iterable[int]) -> None:
     """Somebody looks at these servers: read them every few seconds for the next half minute.
 

@@ -32,6 +32,7 @@ from apps.jobs.worker.access import Doorman
 from apps.jobs.worker.claims import Claims, claim_due
 from apps.jobs.worker.course import Bench, Course
 from apps.jobs.worker.db import DbThreads
+from apps.jobs.worker.identity import Identities
 from apps.jobs.worker.ledger import Ledger
 from apps.jobs.worker.news import News
 from apps.jobs.worker.refusals import StoredRefusals
@@ -99,6 +100,7 @@ class Stage:
         self.config = RunnerConfig(**{"db_threads": 2} | config)
         self.pool = pool
         self.credentials: list[Credential] = []
+        self.identities = Identities()
         registry.worker_alive(me, "", "host", 1)
 
     def step(self) -> Claims:
@@ -118,6 +120,7 @@ class Stage:
             self.pool,
             Doorman(refusals),
             lambda seconds: None,
+            self.identities,
         )
         writer = asyncio.create_task(ledger.run())
         try:
@@ -155,7 +158,7 @@ def make_due() -> None:
 def pass_time(seconds: float) -> None:
     """Everything that was noted so far happened so much longer ago."""
     ago = timedelta(seconds=seconds)
-    for name in ("due_at", "not_after", "state_at"):
+    for name in ("due_at", "release_at", "not_after", "state_at"):
         JobTarget.objects.filter(ended_at__isnull=True).update(**{name: F(name) - ago})
     for name in ("verify_until", "wanted_seen_at"):
         rows = JobTarget.objects.filter(ended_at__isnull=True, **{f"{name}__isnull": False})

@@ -23,7 +23,7 @@ from apps.bmc import (
 )
 from apps.bmc.client import DestinationPolicy, parse_address
 from apps.core.secrets import SecretUnreadable
-from apps.inventory.models import Bmc, Server
+from apps.inventory.models import Bmc, Server, ServerStatus
 from apps.jobs.choices import ResultCode
 from apps.jobs.worker.refusals import StoredRefusals
 
@@ -57,6 +57,9 @@ class BmcRow:
     guid: str
     own_key: str
     """The secret it is read with; `credential` may be another one that somebody tries."""
+    serial: str
+    is_doubted: bool
+    """When it was read last, another machine answered."""
     refused_key: str
     refused_count: int
     read_at: float
@@ -71,6 +74,8 @@ class Access:
     endpoint: Endpoint
     credential: Credential
     guid: str
+    serial: str
+    """As the BMC reported it."""
 
 
 def rows_load(bmc_ids: Iterable[int]) -> dict[int, BmcRow]:
@@ -79,11 +84,16 @@ def rows_load(bmc_ids: Iterable[int]) -> dict[int, BmcRow]:
     servers: dict[int, list[int]] = {}
     for server_id, bmc_id in Server.objects.filter(bmc__in=ids).values_list("pk", "bmc_id"):
         servers.setdefault(bmc_id, []).append(server_id)
+    doubted = set(
+        ServerStatus.objects.filter(
+            server__bmc__in=ids, fault=ResultCode.WRONG_IDENTITY
+        ).values_list("server__bmc_id", flat=True)
+    )
     rows = Bmc.objects.filter(pk__in=ids).select_related("profile")
-    return {bmc.pk: _row(bmc, servers.get(bmc.pk, []), read_at) for bmc in rows}
+    return {bmc.pk: _row(bmc, servers.get(bmc.pk, []), bmc.pk in doubted, read_at) for bmc in rows}
 
 
-def _row(bmc: Bmc, server_ids: list[int], read_at: float) -> BmcRow:
+def _row(bmc: Bmc, server_ids: list[int], is_doubted: bool, read_at: float) -> BmcRow:
     credential, fault = None, ""
     if bmc.profile is None:
         fault = ResultCode.NO_CREDENTIAL.value
@@ -104,6 +114,8 @@ def _row(bmc: Bmc, server_ids: list[int], read_at: float) -> BmcRow:
         fault=fault,
         guid=bmc.guid,
         own_key=bmc.profile.key if bmc.profile else "",
+        serial=bmc.seen_serial,
+        is_doubted=is_doubted,
         refused_key=bmc.refused_key,
         refused_count=bmc.refused_count,
         read_at=read_at,
@@ -139,7 +151,7 @@ class Doorman:
         suites: tuple[CipherSuite, ...] = tuple(row.suites)  # type: ignore[arg-type]
         endpoint = Endpoint(address, row.port, suites, row.workarounds)
         if row.bmc_id == NO_BMC:
-            return Access(row.bmc_id, (), endpoint, row.credential, "")
+            return Access(row.bmc_id, (), endpoint, row.credential, "", "")
         self._refusals.load(
             endpoint.key,
             bmc_id=row.bmc_id,
@@ -148,7 +160,7 @@ class Doorman:
             read_at=row.read_at,
             own_key=row.own_key,
         )
-        return Access(row.bmc_id, row.server_ids, endpoint, row.credential, row.guid)
+        return Access(row.bmc_id, row.server_ids, endpoint, row.credential, row.guid, row.serial)
 
     async def _pinned(self, row: BmcRow) -> str:
         addresses = await _resolve(row.address, row.port)

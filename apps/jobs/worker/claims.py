@@ -28,6 +28,7 @@ from apps.core.dbtime import now_plus
 from apps.jobs.books import Held, held_of, later_commands
 from apps.jobs.choices import TargetState
 from apps.jobs.config import RunnerConfig
+from apps.jobs.guards import Veto, vetoes
 from apps.jobs.models import BmcLease, Job, JobTarget
 from apps.jobs.selectors import owner_of, workers_serving
 from apps.jobs.worker.access import BmcRow, rows_load
@@ -55,6 +56,8 @@ class Claimed:
     left: timedelta | None
     """Until the verification ends."""
     row: BmcRow | None
+    veto: Veto | None = None
+    """A plan guard holds against it; asked again in the statement that records `sent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,9 @@ def claim_due(me: str, config: RunnerConfig) -> Claims:
     verify_ids = _claim_verifying(me, verifying, config.lease_seconds)
     fresh, again = _targets(fresh_ids), _targets(verify_ids)
     rows = rows_load({target.bmc_id for target in (*fresh, *again) if target.bmc_id})
+    held_back = _vetoes(fresh)
     return Claims(
-        [_claimed(target, rows) for target in fresh],
+        [_claimed(target, rows, held_back.get(target.pk)) for target in fresh],
         [_claimed(target, rows) for target in again],
     )
 
@@ -87,6 +91,7 @@ def _candidates(me: str, limit: int) -> tuple[dict[int, int], list[int]]:
     startable = Q(
         ~Exists(leased),
         state=TargetState.QUEUED,
+        release_at__lte=Now(),
         not_after__gt=Now(),
         job__stop_requested_at__isnull=True,
     )
@@ -134,6 +139,7 @@ def _claim_queued(me: str, first: dict[int, int], lease_seconds: float) -> uuid.
             ~Exists(stopped),
             pk__in=[first[bmc_id] for bmc_id in free],
             state=TargetState.QUEUED,
+            release_at__lte=Now(),
             not_after__gt=Now(),
         ).update(
             state=TargetState.LEASED,
@@ -192,7 +198,19 @@ def _holds(**condition: Any) -> Case:
     )
 
 
-def _claimed(target: Any, rows: dict[int, BmcRow]) -> Claimed:
+def _vetoes(targets: Iterable[JobTarget]) -> dict[int, Veto]:
+    by_kind: dict[str, dict[int, int]] = {}
+    for target in targets:
+        if target.server_id is not None:
+            by_kind.setdefault(target.job.kind, {})[target.server_id] = target.pk
+    return {
+        targets_of[server_id]: veto
+        for kind, targets_of in by_kind.items()
+        for server_id, veto in vetoes(kind, targets_of).items()
+    }
+
+
+def _claimed(target: Any, rows: dict[int, BmcRow], veto: Veto | None = None) -> Claimed:
     return Claimed(
         held=held_of(target),
         claim=target.token,
@@ -206,6 +224,7 @@ def _claimed(target: Any, rows: dict[int, BmcRow]) -> Claimed:
         is_superseded=target.is_superseded,
         left=target.left,
         row=rows.get(target.bmc_id),
+        veto=veto,
     )
 
 

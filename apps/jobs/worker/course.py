@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
@@ -19,27 +18,27 @@ from apps.bmc import (
     BmcLoginTooSoon,
     BmcNotSent,
     BmcOverloaded,
-    BmcProtocolError,
     BmcRefused,
     BmcSession,
     BmcSessionLost,
     BmcSlotsFull,
     BmcUnreachable,
-    FruRecord,
     PowerState,
 )
 from apps.inventory.choices import Power
 from apps.inventory.services import PowerFault, PowerReading
 from apps.jobs import handlers
-from apps.jobs.books import Begun, Ended, Guard, Move
+from apps.jobs.books import Begun, Ended, Guard, Held, Move
 from apps.jobs.choices import AttemptOutcome, ResultCode, TargetState
 from apps.jobs.config import RunnerConfig
+from apps.jobs.guards import Veto, vetoes
 from apps.jobs.handlers import Case, End, Handler, Reading
 from apps.jobs.models import Job, JobTarget
 from apps.jobs.sources import Sessions
 from apps.jobs.worker.access import Access, Doorman, NoAccess
 from apps.jobs.worker.claims import Claimed
 from apps.jobs.worker.db import DATABASE_AWAY, DbThreads
+from apps.jobs.worker.identity import Identities
 from apps.jobs.worker.ledger import Ledger
 from apps.jobs.worker.news import News
 
@@ -61,8 +60,6 @@ RETRY_SECONDS: Final = 2.0
 NOTHING_LEARNED: Final = (BmcBreakerOpen, BmcLoginTooSoon, BmcOverloaded)
 """Nothing was asked, so nothing is known about the server that was not known before."""
 
-NO_GUIDS: Final = frozenset({"0" * 32, "f" * 32})
-
 
 class Lost(Exception):
     """The target is not ours any more: somebody stopped it, or our lease ran out."""
@@ -80,39 +77,37 @@ class Bench:
     pool: Sessions
     doorman: Doorman
     wake_in: Callable[[float], None]
+    identities: Identities = field(default_factory=Identities)
 
 
 def shown(state: PowerState) -> Power:
     return Power(state.value)
 
 
-async def guid_read(bmc: BmcSession) -> str:
-    """Return the system GUID, or nothing where the BMC offers none."""
-    try:
-        guid = await bmc.system_guid()
-    except (BmcRefused, BmcProtocolError):
-        return ""
-    return "" if guid in NO_GUIDS else guid
+@dataclass(frozen=True, slots=True)
+class Stayed:
+    """Why a target in `intent` was not allowed to send."""
+
+    is_stopped: bool
+    is_late: bool
+    veto: Veto | None
 
 
-async def fru_read(bmc: BmcSession) -> FruRecord | None:
-    """Return the inventory, or None where the BMC has none or talks nonsense."""
-    try:
-        return await bmc.fru()
-    except (BmcRefused, BmcProtocolError):
-        return None
-
-
-def look(target_id: int, token: uuid.UUID) -> tuple[bool, bool] | None:
-    """Tell whether a target in `intent` is stopped, and whether it is too late; in a DB thread.
+def look(held: Held, kind: str) -> Stayed | None:
+    """Tell why `sent` was refused to a target in `intent`; in a database thread.
 
     None: it is not ours.
     """
     stopped = Job.objects.filter(pk=OuterRef("job_id"), stop_requested_at__isnull=False)
-    rows = JobTarget.objects.filter(pk=target_id, token=token, state=TargetState.INTENT)
+    rows = JobTarget.objects.filter(pk=held.pk, token=held.token, state=TargetState.INTENT)
     if not rows.exists():
         return None
-    return rows.filter(Exists(stopped)).exists(), rows.filter(not_after__lte=Now()).exists()
+    found = vetoes(kind, [held.server_id]) if held.server_id else {}
+    return Stayed(
+        is_stopped=rows.filter(Exists(stopped)).exists(),
+        is_late=rows.filter(not_after__lte=Now()).exists(),
+        veto=next(iter(found.values()), None),
+    )
 
 
 class Course:
@@ -139,6 +134,8 @@ class Course:
 
     async def _begin(self) -> Move:
         """Return the move that ends this conversation; its session is given back by then."""
+        if veto := self._claimed.veto:
+            return self._fail(veto.code, veto.params)
         try:
             handler = handlers.handler_of(self._claimed.kind)
             access = await self._bench.doorman.admit(self._claimed.row)
@@ -166,13 +163,12 @@ class Course:
         return self._again(error) or self._fail(error.code, error.params)
 
     async def _converse(self, handler: Handler, access: Access, bmc: BmcSession) -> Move:
-        params = self._claimed.params
-        guid = await guid_read(bmc)
-        if access.guid and guid != access.guid:
-            return self._fail(ResultCode.WRONG_IDENTITY)
-        if guid and not access.guid:
-            self._bench.news.guid(access.bmc_id, guid)
+        params, identities = self._claimed.params, self._bench.identities
+        seen = await identities.check(bmc, access, anew=True)
+        if seen.guid and not access.guid:
+            self._bench.news.guid(access.bmc_id, seen.guid)
         reading = await handler.read(bmc)
+        await identities.check(bmc, access)  # the read may have logged in anew
         self._read(reading)
         self._previous = shown(reading.power)
         decision = handler.precheck(params, reading)
@@ -202,6 +198,7 @@ class Course:
                 verify_seconds=handler.verify_seconds(params),
                 transition=handler.transition(params),
                 lease_margin_seconds=config.lease_margin_seconds,
+                kind=self._claimed.kind,
             )
         )
         if not is_allowed:
@@ -226,16 +223,17 @@ class Course:
         )
 
     async def _why_not(self) -> Move:
-        """The statement that records `sent` refused: stopped, too late, or the lease runs out."""
-        found = await self._bench.db.run(look, self._held.pk, self._held.token)
+        """`sent` was refused: stopped, kept from it, too late, or the lease runs out."""
+        found = await self._bench.db.run(look, self._held, self._claimed.kind)
         if found is None:
             raise Lost
         ended = Ended(AttemptOutcome.NOT_SENT)
-        is_stopped, is_late = found
-        if is_stopped:
+        if found.is_stopped:
             end = End(TargetState.CANCELLED, ResultCode.STOPPED)
             return self._move(end.state, end=end, attempt=ended)
-        if is_late:
+        if found.veto is not None:
+            return self._fail(found.veto.code, found.veto.params, attempt=ended)
+        if found.is_late:
             return self._fail(ResultCode.EXPIRED, attempt=ended)
         return self._move(TargetState.QUEUED, due_seconds=0.0, attempt=ended)
 
@@ -265,11 +263,11 @@ class Course:
 
     async def _verdict(self) -> Move:
         claimed = self._claimed
-        if claimed.is_superseded:
-            end = End(TargetState.UNKNOWN, ResultCode.SUPERSEDED)
-            return self._move(end.state, end=end, guard=Guard.TOKEN)
         try:
             handler = handlers.handler_of(claimed.kind)
+            if claimed.is_superseded and not handler.is_harmless:
+                end = End(TargetState.UNKNOWN, ResultCode.SUPERSEDED)
+                return self._move(end.state, end=end, guard=Guard.TOKEN)
             reading, wait = await self._verifying_read(handler)
             verdict = handler.judge(self._case(handler, reading))
         except Exception:  # noqa: BLE001  a broken handler must not keep a target open for ever
@@ -280,7 +278,13 @@ class Course:
             return self._move(TargetState.VERIFYING, due_seconds=5.0, guard=Guard.TOKEN)
         power = shown(reading.power) if reading else None
         if isinstance(verdict, End):
-            return self._move(verdict.state, end=verdict, final_power=power, guard=Guard.LAST)
+            return self._move(
+                verdict.state,
+                end=verdict,
+                final_power=power,
+                guard=Guard.TOKEN if handler.is_harmless else Guard.LAST,
+                follow_up=handler.follow_up(claimed.params, verdict),
+            )
         if reading is not None:
             self._read(reading)
         self._evidence |= verdict.marks
@@ -311,7 +315,9 @@ class Course:
             async with self._bench.pool.session(
                 access.endpoint, access.credential, interactive=True
             ) as bmc:
-                return await handler.read(bmc), 0.0
+                reading = await handler.read(bmc)
+                await self._bench.identities.check(bmc, access)
+                return reading, 0.0
         except NoAccess as error:
             self._fault(error.code, error.params)
             return None, RETRY_SECONDS

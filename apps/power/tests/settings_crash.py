@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.power.handler import PowerTiming
+from apps.power.timing import PowerTiming
 from bmcportal.settings import *  # noqa: F403  every setting, then the differences below
 
 POWER_TIMING = PowerTiming(

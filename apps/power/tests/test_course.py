@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,6 +32,7 @@ from apps.core.dbtime import now_plus
 from apps.core.testing import make_profile, make_user
 from apps.inventory.choices import Power, Transition
 from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
+from apps.jobs.books import Held
 from apps.jobs.choices import FINAL, ResultCode
 from apps.jobs.choices import TargetState as S
 from apps.jobs.handlers import Again, Case, End, Go, Params, Reading, handler_register
@@ -823,9 +823,9 @@ def test_a_target_taken_away_at_the_last_moment_is_let_go(
 ) -> None:
     look = course.look
 
-    def stop_first(target_id: int, token: uuid.UUID) -> tuple[bool, bool] | None:
+    def stop_first(held: Held, kind: str) -> course.Stayed | None:
         job_stop(job=target.job, actor=actor_of(target))
-        return look(target_id, token)
+        return look(held, kind)
 
     monkeypatch.setattr(course, "look", stop_first)
 

@@ -13,7 +13,8 @@ from apps.core.testing import make_server
 from apps.jobs.choices import FINAL, TargetState
 from apps.jobs.models import CommandAttempt, Job, JobTarget
 from apps.power.choices import PowerResult
-from apps.power.pages import activity, current_lines, line_of
+from apps.power.lines import line_of
+from apps.power.pages import activity, current_lines
 
 pytestmark = pytest.mark.django_db
 AT = dt.datetime(2026, 11, 23, 14, 2, 3, tzinfo=dt.UTC)

@@ -176,11 +176,12 @@ def test_a_read_that_is_still_going_on_is_not_started_again(
 def test_the_identity_is_kept_at_the_first_login_and_not_asked_for_again(
     server: Server, pool: ScriptedPool
 ) -> None:
-    poll_once(pool)
+    poll = PowerPoll()
+    poll_once(pool, poll)
     assert Bmc.objects.get().guid == pool.of(server).guid
     Bmc.objects.update(poll_due_at=Now())
     reads = pool.of(server).reads
-    poll_once(pool)
+    poll_once(pool, poll)
     assert pool.of(server).reads == reads + 1
 
 

@@ -23,8 +23,8 @@ from apps.jobs.config import RunnerConfig
 from apps.jobs.models import Job, JobTarget
 from apps.jobs.services import job_create
 from apps.jobs.worker.thread import RunnerThread
-from apps.power.handler import PowerTiming
 from apps.power.services import power_order
+from apps.power.timing import PowerTiming
 from apps.simulator.thread import FleetThread
 
 pytestmark = pytest.mark.django_db(transaction=True)

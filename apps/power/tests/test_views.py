@@ -215,7 +215,7 @@ def test_the_others_of_the_cluster_are_counted(client: Client, web: Any, operato
     make_server(cluster=web)
     client.force_login(operator)
     text = client.get(path(server, "off")).content.decode()
-    assert "2 of 3 others are on" in text
+    assert "2 of 3 others stay on" in text
     assert "1 unknown" in text
 
 

@@ -35,6 +35,24 @@ async def test_guids_are_the_same_in_every_run_and_different_for_each_bmc() -> N
     assert len(set(guids)) == 3
 
 
+async def test_swapped_machines_answer_at_each_others_address() -> None:
+    async with Fleet.start(count=2) as fleet:
+        first, second = fleet[0], fleet[1]
+        guid, addresses = first.guid, (first.address, second.address)
+        fleet.swap(0, 1)
+        assert (first.address, second.address) == addresses[::-1]
+        assert fleet[addresses[1]].guid == guid
+        loop = asyncio.get_running_loop()
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        try:
+            await loop.sock_sendto(sock, b"anything", (addresses[1], fleet.port))
+            await first.wait_until(lambda bmc: bmc.counters.received == 1)
+        finally:
+            sock.close()
+        assert second.counters.received == 0
+
+
 async def test_a_generated_password_is_new_each_time() -> None:
     async with Fleet.start() as first, Fleet.start(network="127.13.0.0/24") as second:
         assert first.password != second.password
