@@ -7,7 +7,7 @@ import json
 import time
 from contextlib import suppress
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from channels.db import database_sync_to_async
@@ -24,6 +24,7 @@ from apps.inventory.live import (
     visible_now,
 )
 from apps.inventory.services.reading import servers_watch
+from apps.inventory.tables import DEFAULT_KEYS, MOST_COLUMNS
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.dirty: set[int] = set()
         self.gone: set[int] = set()
         self.pages: tuple[str, ...] = (ROW,)
+        self.columns: tuple[str, ...] = DEFAULT_KEYS
         self.wake = asyncio.Event()
         self.turn = asyncio.Lock()
         self.work: asyncio.Task[None] | None = None
@@ -88,7 +90,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.work is None:
             return
         try:
-            ids, pages = subscription_parse(text_data)
+            ids, pages, columns = subscription_parse(text_data)
             self._pace()
         except BadMessage as error:
             await self.close(Close.BAD_MESSAGE, str(error))
@@ -98,7 +100,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             if found is None:
                 await self.close(Close.SIGNED_OUT, "signed out")
                 return
-            self.pages = pages
+            self.pages, self.columns = pages, columns
             self.gone.clear()
             await self._show(found)
         await database_sync_to_async(servers_watch)(list(found))
@@ -161,7 +163,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.dirty.clear()
         self.gone.clear()
         frames = await database_sync_to_async(render_live)(
-            self.session_key, ids, gone, self.pages, self.lang
+            self.session_key, ids, gone, self.pages, self.lang, self.columns
         )
         try:
             for html in frames:
@@ -198,10 +200,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
             raise BadMessage("too many messages")
 
 
-def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
-    """Read `{"subscribe": [ids], "page": "list" | "server"}`.
+class Subscription(NamedTuple):
+    """The servers on screen, the fragments that show them, and the columns of their rows."""
 
-    Without a page, one single server gets every fragment, more get rows.
+    ids: list[int]
+    pages: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def subscription_parse(text: str | None) -> Subscription:
+    """Read `{"subscribe": [ids], "page": "list" | "server", "columns": [keys]}`.
+
+    Without a page, one single server gets every fragment, more get rows. Without columns, rows have
+    the usual ones.
 
     :raises BadMessage:
     """
@@ -218,9 +229,22 @@ def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
         raise BadMessage("too many servers")
     if any(not 0 < pk < 2**63 for pk in ids):
         raise BadMessage("no such number")
+    return Subscription(ids, _pages(message, ids), _columns(message))
+
+
+def _pages(message: dict[str, Any], ids: list[int]) -> tuple[str, ...]:
     page = message.get("page")
     if page is None:
-        return ids, (ROW, STATE, PANELS) if len(ids) == 1 else (ROW,)
+        return (ROW, STATE, PANELS) if len(ids) == 1 else (ROW,)
     if not isinstance(page, str) or page not in PAGES:
         raise BadMessage("no such page")
-    return ids, PAGES[page]
+    return PAGES[page]
+
+
+def _columns(message: dict[str, Any]) -> tuple[str, ...]:
+    keys = message.get("columns", list(DEFAULT_KEYS))
+    if not isinstance(keys, list) or any(type(key) is not str for key in keys):
+        raise BadMessage("columns must be a list of names")
+    if len(keys) > MOST_COLUMNS:
+        raise BadMessage("too many columns")
+    return tuple(keys)

@@ -15,6 +15,7 @@ from django.utils import translation
 from apps.accounts.models import User
 from apps.core.panels import panel_render, panels_live
 from apps.inventory.selectors import SERVER_PAGE, clusters_by_server, servers_full
+from apps.inventory.tables import DEFAULT_KEYS, columns_named
 
 ROW: Final = "inventory/_server_row.html"
 STATE: Final = "inventory/_server_state.html"
@@ -51,8 +52,11 @@ def render_live(
     gone: Sequence[int],
     templates: Sequence[str],
     lang: str,
+    columns: Sequence[str] = DEFAULT_KEYS,
 ) -> list[str]:
     """Return frames with the fragments of these servers, as this person may see them now.
+
+    `columns` are those of the page's rows; what is no column is left out.
 
     One frame for each template: a browser that parses a table's row and a form from one text
     throws half of them away.
@@ -61,7 +65,9 @@ def render_live(
     if user is None:
         return []
     with translation.override(lang):
-        servers = list(servers_full(user).filter(pk__in=ids))
+        rows = servers_full(user).filter(pk__in=ids)
+        servers = list(rows.prefetch_related("tags") if ROW in templates else rows)
+        shown = columns_named(columns)
         frames = []
         for template in templates:
             if template == PANELS:
@@ -71,14 +77,15 @@ def render_live(
                     for server in servers
                 ]
                 continue
-            html = [render_to_string(template, {"server": server}) for server in servers]
-            frames.append("".join(html) + _gone(template, gone))
+            context = {"columns": shown}
+            html = [render_to_string(template, context | {"server": server}) for server in servers]
+            frames.append("".join(html) + _gone(template, gone, len(shown)))
     return [frame for frame in frames if frame]
 
 
-def _gone(template: str, gone: Sequence[int]) -> str:
-    is_page = template == STATE
-    return "".join(render_to_string(GONE, {"pk": pk, "is_page": is_page}) for pk in gone)
+def _gone(template: str, gone: Sequence[int], width: int) -> str:
+    context = {"is_page": template == STATE, "width": width}
+    return "".join(render_to_string(GONE, context | {"pk": pk}) for pk in gone)
 
 
 def language_of(scope: dict[str, Any]) -> str:

@@ -187,3 +187,10 @@ def action_url(action: Action, obj: Any) -> str:
 def action_why_not(action: Action, obj: Any) -> str:
     """Return why it cannot be done to this object now, or nothing."""
     return str(action.why_not(obj))
+
+
+@register.simple_tag
+def cell(column: Any, row: Any) -> str:
+    """Print what a column of a table says of a row; a plain text is escaped."""
+    text: str = column.cell(row)
+    return text
