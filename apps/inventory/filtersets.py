@@ -198,7 +198,7 @@ def step_condition(step: Step) -> Q:
     if step.is_all:
         return EVERY_SERVER
     if not step.source:
-        return _any_of("name", step, "__regex") if step.is_pattern else Q(name__in=step.names)
+        return _any_of("name", step, "__regex") if step.is_pattern else Q(name__among=step.names)
     if step.source == "tag":
         return _tagged(_any_of("tag__name", step, "__iregex"))
     return _any_of(GROUP_PATHS[step.source], step, "__iregex")

@@ -149,7 +149,9 @@ class Listing:
         names = self.nodes.names if self.nodes else []
         if not names:
             return 0, ""
-        there = set(self.visible.filter(name__in=names).order_by().values_list("name", flat=True))
+        there = set(
+            self.visible.filter(name__among=names).order_by().values_list("name", flat=True)
+        )
         missing = [name for name in names if name not in there]
         return len(missing), names_fold(missing) if missing else ""
 

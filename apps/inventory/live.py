@@ -14,7 +14,7 @@ from django.utils import translation
 
 from apps.accounts.models import User
 from apps.core.panels import panel_render, panels_live
-from apps.inventory.selectors import SERVER_PAGE, clusters_by_server, servers_full
+from apps.inventory.selectors import SERVER_PAGE, clusters_by_server, rows_fetch, servers_full
 from apps.inventory.tables import DEFAULT_KEYS, columns_named
 
 ROW: Final = "inventory/_server_row.html"
@@ -66,7 +66,7 @@ def render_live(
         return []
     with translation.override(lang):
         rows = servers_full(user).filter(pk__in=ids)
-        servers = list(rows.prefetch_related("tags") if ROW in templates else rows)
+        servers = rows_fetch(rows) if ROW in templates else list(rows)
         shown = columns_named(columns)
         frames = []
         for template in templates:

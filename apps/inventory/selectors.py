@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -46,9 +47,16 @@ def servers_full(user: User | AnonymousUser) -> ServerQuerySet:
     )
 
 
-def rows_printed(rows: ServerQuerySet) -> ServerQuerySet:
-    """Return the same servers with everything that a row of the list prints."""
-    return rows.select_related("cluster", "rack", "bmc__site", "status").prefetch_related("tags")
+def rows_fetch(rows: ServerQuerySet) -> list[Server]:
+    """Fetch servers with everything that a row of the list prints, in two queries."""
+    servers = list(rows.select_related("cluster", "rack", "bmc__site", "status"))
+    tags: dict[int, list[str]] = defaultdict(list)
+    links = Server.tags.through.objects.filter(server__in=[server.pk for server in servers])
+    for pk, name in links.order_by("tag__name").values_list("server_id", "tag__name"):
+        tags[pk].append(name)
+    for server in servers:
+        server.tag_names = tags[server.pk]
+    return servers
 
 
 def selection_of(user: User, text: str) -> ServerSelection | None:

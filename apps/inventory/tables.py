@@ -27,7 +27,7 @@ MOST_COLUMNS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`cell` returns what stands in the row; plain text is escaped by who prints it."""
+    """`cell` returns what stands in the row; plain text is escaped by `{% cells %}`."""
 
     key: str
     label: str | Promise
@@ -97,8 +97,8 @@ def _mono(text: str) -> str:
 
 
 def _tags(server: Server) -> str:
-    names = sorted(tag.name for tag in server.tags.all())
-    return format_html_join(" ", '<span class="bp-tag">{}</span>', ((name,) for name in names))
+    tag = '<span class="bp-tag">{}</span>'
+    return format_html_join(" ", tag, ((name,) for name in server.tag_names))
 
 
 def _read(server: Server) -> str:

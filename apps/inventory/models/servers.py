@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
@@ -132,6 +133,11 @@ class Server(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("inventory:server_detail", args=[self.pk])
+
+    @cached_property
+    def tag_names(self) -> list[str]:
+        """The names of its tags in order; lists fill this for many servers at once."""
+        return sorted(tag.name for tag in self.tags.all())
 
     @property
     def top_unit(self) -> int | None:

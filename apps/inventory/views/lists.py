@@ -22,7 +22,7 @@ from apps.inventory.listing import LeftOut, Listing, fault_words, listing_of
 from apps.inventory.models import Server, ServerSelection, Tag
 from apps.inventory.selectors import (
     SERVER_PAGE,
-    rows_printed,
+    rows_fetch,
     selection_of,
     selection_servers,
     selection_summary,
@@ -147,14 +147,19 @@ class _Counted(Paginator):  # type: ignore[type-arg]  # not generic at run time
     """Pages of rows that were counted already."""
 
     def __init__(self, rows: Any, count: int) -> None:
-        super().__init__(rows, PAGE_SIZE)
+        super().__init__(rows if count else [], PAGE_SIZE)
         self.count = count
 
 
 def _page(listing: Listing, table: Table, count: int, number: str | None) -> Page[Server]:
-    rows = rows_printed(listing.rows().order_by(*table.ordering()))
+    rows = listing.rows().order_by(*table.ordering())
     page = _Counted(rows, count).get_page(number)
-    page.object_list = list(page.object_list) if count else []
+    if not count:
+        return page
+    # Sorted and cut by themselves; only the hundred that are left are joined with all they print.
+    cut = rows[page.start_index() - 1 : page.end_index()]
+    shown = Server.objects.filter(pk__in=cut.values("pk")).order_by(*table.ordering())
+    page.object_list = rows_fetch(shown)
     return page
 
 
