@@ -7,7 +7,8 @@ import json
 import time
 from contextlib import suppress
 from enum import IntEnum
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 import structlog
 from channels.db import database_sync_to_async
@@ -27,6 +28,7 @@ from apps.inventory.live import (
     visible_now,
 )
 from apps.inventory.services.reading import servers_watch
+from apps.inventory.tables import DEFAULT_KEYS, MOST_COLUMNS
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.gone: set[int] = set()
         self.marked_at = 0.0
         self.pages: tuple[str, ...] = (ROW,)
+        self.columns: tuple[str, ...] = DEFAULT_KEYS
         self.wake = asyncio.Event()
         self.turn = asyncio.Lock()
         self.work: asyncio.Task[None] | None = None
@@ -92,7 +95,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.work is None:
             return
         try:
-            ids, pages = subscription_parse(text_data)
+            ids, pages, columns = subscription_parse(text_data)
             self._pace()
         except BadMessage as error:
             await self.close(Close.BAD_MESSAGE, str(error))
@@ -102,7 +105,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             if found is None:
                 await self.close(Close.SIGNED_OUT, "signed out")
                 return
-            self.pages = pages
+            self.pages, self.columns = pages, columns
             self.gone.clear()
             await self._show(found)
         await database_sync_to_async(servers_watch)(list(found))
@@ -177,13 +180,17 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """One frame for each part of the page: a browser that parses a table's row and a form from
         one text throws half of them away."""
         parts = parts_of(self.pages)
-        keys = [Key(part, pk, self.lang) for part in parts for pk in ids]
-        found = await Fragments.here().get(keys, self.marked_at)
+        keys = {part: [self._key(part, pk) for pk in ids] for part in parts}
+        found = await Fragments.here().get(chain.from_iterable(keys.values()), self.marked_at)
         frames = [
-            "".join(found.get(Key(part, pk, self.lang), "") for pk in ids) + gone_render(part, gone)
+            "".join(found.get(key, "") for key in keys[part])
+            + gone_render(part, gone, self.columns)
             for part in parts
         ]
         return [frame for frame in frames if frame]
+
+    def _key(self, part: str, pk: int) -> Key:
+        return Key(part, pk, self.lang, self.columns if part == ROW else ())
 
     # ---------------------------------------------------------------- helpers
 
@@ -212,10 +219,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
             raise BadMessage("too many messages")
 
 
-def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
-    """Read `{"subscribe": [ids], "page": "list" | "server"}`.
+class Subscription(NamedTuple):
+    """The servers on screen, the fragments that show them, and the columns of their rows."""
 
-    Without a page, one single server gets every fragment, more get rows.
+    ids: list[int]
+    pages: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def subscription_parse(text: str | None) -> Subscription:
+    """Read `{"subscribe": [ids], "page": "list" | "server", "columns": [keys]}`.
+
+    Without a page, one single server gets every fragment, more get rows. Without columns, rows have
+    the usual ones.
 
     :raises BadMessage:
     """
@@ -232,9 +248,22 @@ def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
         raise BadMessage("too many servers")
     if any(not 0 < pk < 2**63 for pk in ids):
         raise BadMessage("no such number")
+    return Subscription(ids, _pages(message, ids), _columns(message))
+
+
+def _pages(message: dict[str, Any], ids: list[int]) -> tuple[str, ...]:
     page = message.get("page")
     if page is None:
-        return ids, (ROW, STATE, PANELS) if len(ids) == 1 else (ROW,)
+        return (ROW, STATE, PANELS) if len(ids) == 1 else (ROW,)
     if not isinstance(page, str) or page not in PAGES:
         raise BadMessage("no such page")
-    return ids, PAGES[page]
+    return PAGES[page]
+
+
+def _columns(message: dict[str, Any]) -> tuple[str, ...]:
+    keys = message.get("columns", list(DEFAULT_KEYS))
+    if not isinstance(keys, list) or any(type(key) is not str for key in keys):
+        raise BadMessage("columns must be a list of names")
+    if len(keys) > MOST_COLUMNS:
+        raise BadMessage("too many columns")
+    return tuple(keys)

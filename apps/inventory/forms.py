@@ -279,3 +279,19 @@ def _profile_initial(profile: CredentialProfile) -> dict[str, Any]:
         "is_open_everywhere": profile.is_open_everywhere,
         "clusters": list(profile.clusters.values_list("pk", flat=True)),
     }
+
+
+class SavedViewForm(forms.Form):
+    """What a list is kept under; `query` is checked by who reads it."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=NAME_LENGTH,
+        validators=[visible_text_validate],
+        widget=forms.TextInput(attrs={"autocomplete": "off", "data-focus": ""}),
+    )
+    query = forms.CharField(required=False, widget=forms.HiddenInput())
+
+    def store(self, call: Callable[[], StoredT]) -> StoredT | None:
+        """Ask a service; None and errors at the fields when it refuses."""
+        return _try(self, call)

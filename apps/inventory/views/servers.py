@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -20,33 +19,12 @@ from apps.inventory import services
 from apps.inventory.forms import ServerForm
 from apps.inventory.models import Server
 from apps.inventory.selectors import (
-    ListQuery,
     actions_for,
     may_add_servers,
     may_operate,
-    server_counts,
-    servers_for_list,
     servers_full,
 )
 from apps.inventory.services.reading import server_read_now
-
-PAGE_SIZE = 100
-
-
-@require_safe
-def server_list(request: HtmxHttpRequest) -> HttpResponse:
-    asked = ListQuery.of(request.GET)
-    counts = server_counts(request.user, asked)
-    rows = servers_for_list(request.user, asked)
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {
-        "asked": asked,
-        "counts": counts,
-        "page_obj": page,
-        "may_add": may_add_servers(request.user),
-    }
-    name = "_server_list.html" if is_fragment(request) else "server_list.html"
-    return render(request, f"inventory/{name}", context)
 
 
 @require_safe
