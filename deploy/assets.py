@@ -39,12 +39,14 @@ MORE_ICONS: Final = (
     "circle-check",
     "layers",
     "map-pin",
+    "pencil",
     "power",
     "power-off",
     "refresh-cw",
     "rotate-cw",
     "search",
     "server",
+    "trash-2",
     "zap",
 )
 

@@ -16,6 +16,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from apps.core.events import cluster_group
 from apps.inventory.live import (
     PANELS,
+    RACK_ROW,
+    RACK_SLOT,
     ROW,
     STATE,
     language_of,
@@ -38,7 +40,7 @@ SEND_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 0.2
 """A page asks again after a swap, not more often."""
 MOST_ASKED_EARLY: Final = 20
-PAGES: Final = {"list": (ROW,), "server": (STATE, PANELS)}
+PAGES: Final = {"list": (ROW,), "server": (STATE, PANELS), "rack": (RACK_ROW, RACK_SLOT)}
 
 
 class Close(IntEnum):
@@ -199,7 +201,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 
 def subscription_parse(text: str | None) -> tuple[list[int], tuple[str, ...]]:
-    """Read `{"subscribe": [ids], "page": "list" | "server"}`.
+    """Read `{"subscribe": [ids], "page": "list" | "server" | "rack"}`.
 
     Without a page, one single server gets every fragment, more get rows.
 

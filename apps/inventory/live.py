@@ -18,6 +18,9 @@ from apps.inventory.selectors import SERVER_PAGE, clusters_by_server, servers_fu
 
 ROW: Final = "inventory/_server_row.html"
 STATE: Final = "inventory/_server_state.html"
+RACK_ROW: Final = "inventory/_rack_row.html"
+RACK_SLOT: Final = "inventory/_rack_slot.html"
+"""A server in the table and in the drawing of its rack."""
 PANELS: Final = "panels"
 """Every live panel of a server's page."""
 GONE: Final = "inventory/_server_gone.html"
@@ -77,6 +80,8 @@ def render_live(
 
 
 def _gone(template: str, gone: Sequence[int]) -> str:
+    if template == RACK_SLOT:
+        return "".join(render_to_string(RACK_SLOT, {"pk": pk}) for pk in gone)
     is_page = template == STATE
     return "".join(render_to_string(GONE, {"pk": pk, "is_page": is_page}) for pk in gone)
 

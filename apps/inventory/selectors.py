@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, QueryDict
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.clusters.choices import Role
-from apps.clusters.selectors import grants_of, roles_in
+from apps.clusters.selectors import clusters_visible, grants_of, has_everywhere, roles_in
 from apps.core.actions import Action, row_actions
 from apps.inventory.choices import Power
-from apps.inventory.models import Server, ServerQuerySet
+from apps.inventory.filtersets import ServerFilterSet
+from apps.inventory.models import CustomField, Server, ServerQuerySet, ServerSelection, Tag
 
 SORTS: Final = {
     "name": ("name",),
@@ -23,6 +27,7 @@ SORTS: Final = {
     "-power": ("-status__power", "name"),
 }
 SEARCH_LENGTH: Final = 100
+MOST_TAGS: Final = 300
 SERVER_PAGE: Final = "inventory.server"
 """What panels and actions of servers sign in for."""
 
@@ -103,3 +108,52 @@ def clusters_by_server(user: User | AnonymousUser, ids: Iterable[int]) -> dict[i
     """Return those of these servers that this person sees, each with its cluster."""
     rows = Server.objects.visible_to(user).filter(pk__in=set(ids))
     return dict(rows.order_by().values_list("pk", "cluster_id"))
+
+
+def selection_servers(user: User | AnonymousUser, selection: ServerSelection) -> ServerQuerySet:
+    """Return the servers that a person picked, as far as this very person may see them now.
+
+    :raises Http404: it is the selection of somebody else.
+    """
+    if selection.user_id != user.pk:
+        raise Http404
+    rows = Server.objects.visible_to(user)
+    if not selection.is_all:
+        return rows.filter(pk__in=selection.ids)
+    asked = ServerFilterSet(
+        QueryDict(selection.query), queryset=rows, request=SimpleNamespace(user=user)
+    )
+    found: ServerQuerySet = asked.qs if asked.is_valid() else rows.none()
+    return found.exclude(pk__in=selection.ids).distinct()
+
+
+def tags_for(user: User | AnonymousUser) -> QuerySet[Tag]:
+    """Return the tags of servers this person may see; to be offered while typing."""
+    return Tag.objects.filter(servers__in=Server.objects.visible_to(user)).distinct()[:MOST_TAGS]
+
+
+def customfield_counts(fields: Sequence[CustomField]) -> dict[int, int]:
+    """Return how many servers hold a value of each field; one query for all."""
+    if not fields:
+        return {}
+    counts = Server.objects.aggregate(
+        **{
+            f"n_{field.pk}": Count("pk", filter=Q(custom_fields__has_key=field.key))
+            for field in fields
+        }
+    )
+    return {field.pk: counts[f"n_{field.pk}"] for field in fields}
+
+
+def history_mask(user: User | AnonymousUser) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Return what hides the names of clusters that this person may not see from a history."""
+    names = set(clusters_visible(user).values_list("name", flat=True))
+    sees_all = has_everywhere(user, Role.READONLY)
+
+    def mask(told: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = told.get("cluster")
+        if sees_all or not name or name in names:
+            return told
+        return {**told, "cluster": _("another cluster")}
+
+    return mask
