@@ -41,12 +41,14 @@ MORE_ICONS: Final = (
     "lightbulb",
     "map-pin",
     "moon",
+    "pencil",
     "power",
     "power-off",
     "refresh-cw",
     "rotate-cw",
     "search",
     "server",
+    "trash-2",
     "zap",
 )
 

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.audit.forms import VersionedForm
+from apps.audit.words import Told, Words
 from apps.clusters.models import Cluster, Site
+from apps.clusters.words import NAME_WORDS
 from apps.core.text import visible_text_validate
 
+RowT = TypeVar("RowT", Cluster, Site)
 
-class NameForm(forms.Form):
+
+class NameForm(VersionedForm):
     """The name of a cluster or a site."""
+
+    saved_by = "clusters."
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
@@ -26,8 +32,8 @@ class NameForm(forms.Form):
     def __init__(
         self, data: Any = None, *, kind: type[Cluster] | type[Site], row: Cluster | Site | None
     ) -> None:
-        super().__init__(data, initial={"name": row.name} if row else None)
-        self.kind, self.row = kind, row
+        super().__init__(data, row=row, initial={"name": row.name} if row else None)
+        self.kind = kind
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -38,11 +44,13 @@ class NameForm(forms.Form):
             raise ValidationError(_("This name is taken."))
         return name
 
-    def store(self, call: Callable[[str], object]) -> bool:
-        """Hand the name to a service; False, and a sentence, when it was taken just now."""
-        try:
-            call(self.cleaned_data["name"])
-        except IntegrityError:
-            self.add_error("name", _("This name is taken."))
-            return False
-        return True
+    def words(self) -> Words:
+        return NAME_WORDS
+
+    def told_now(self, current: Any) -> Told:
+        return {"name": current.name}
+
+    def store(self, call: Callable[[str, int | None], RowT]) -> RowT | None:
+        """Hand the name and the version to a service; None, and the reasons, when it refuses."""
+        name = self.cleaned_data["name"]
+        return self.attempt(lambda: call(name, self.expected_version), {"name": name})

@@ -28,6 +28,15 @@ def visible_text_validate(text: str) -> None:
         )
 
 
+def visible_lines_validate(text: str) -> None:
+    """As `visible_text_validate`, for a text of several lines with tabs.
+
+    :raises ValidationError:
+    """
+    for line in text.replace("\r\n", "\n").split("\n"):
+        visible_text_validate(line.replace("\t", ""))
+
+
 def bytes_validate(text: str, most: int) -> None:
     """Refuse a text whose UTF-8 form is longer than a BMC can keep.
 

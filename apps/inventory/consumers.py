@@ -18,6 +18,8 @@ from apps.core.events import cluster_group
 from apps.inventory.fragments import Fragments
 from apps.inventory.live import (
     PANELS,
+    RACK_ROW,
+    RACK_SLOT,
     ROW,
     STATE,
     Key,
@@ -43,7 +45,7 @@ SEND_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 0.2
 """A page asks again after a swap, not more often."""
 MOST_ASKED_EARLY: Final = 20
-PAGES: Final = {"list": (ROW,), "server": (STATE, PANELS)}
+PAGES: Final = {"list": (ROW,), "server": (STATE, PANELS), "rack": (RACK_ROW, RACK_SLOT)}
 
 
 class Close(IntEnum):
@@ -228,7 +230,7 @@ class Subscription(NamedTuple):
 
 
 def subscription_parse(text: str | None) -> Subscription:
-    """Read `{"subscribe": [ids], "page": "list" | "server", "columns": [keys]}`.
+    """Read `{"subscribe": [ids], "page": "list" | "server" | "rack", "columns": [keys]}`.
 
     Without a page, one single server gets every fragment, more get rows. Without columns, rows have
     the usual ones.

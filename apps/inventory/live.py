@@ -20,6 +20,9 @@ from apps.inventory.tables import columns_named
 
 ROW: Final = "inventory/_server_row.html"
 STATE: Final = "inventory/_server_state.html"
+RACK_ROW: Final = "inventory/_rack_row.html"
+RACK_SLOT: Final = "inventory/_rack_slot.html"
+"""A server in the table and in the drawing of its rack."""
 PANELS: Final = "panels"
 """Every live panel of a server's page."""
 GONE: Final = "inventory/_server_gone.html"
@@ -88,7 +91,9 @@ def parts_of(page: Sequence[str]) -> list[str]:
 
 def gone_render(part: str, ids: Iterable[int], columns: Sequence[str]) -> str:
     """Return what takes the place of servers that are not to be seen any more."""
-    if part not in (ROW, STATE):
+    if part == RACK_SLOT:
+        return "".join(render_to_string(RACK_SLOT, {"pk": pk}) for pk in ids)
+    if part not in (ROW, RACK_ROW, STATE):
         return ""
     context = {"is_page": part == STATE, "width": len(columns)}
     return "".join(render_to_string(GONE, {**context, "pk": pk}) for pk in ids)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import CharField, IntegerField, Value
+from django.db.models import CharField, Count, IntegerField, Q, QuerySet, Value
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.clusters.choices import Role
-from apps.clusters.selectors import grants_of, roles_in
+from apps.clusters.selectors import clusters_visible, grants_of, has_everywhere, roles_in
 from apps.core.actions import Action, row_actions
 from apps.core.dbtime import now_plus
 from apps.inventory.listing import listing_of
@@ -24,12 +25,14 @@ from apps.inventory.models import (
     Server,
     ServerQuerySet,
     ServerSelection,
+    Tag,
 )
 
 LIST_RELATED: Final = ("cluster", "rack", "bmc__site", "bmc__profile", "status")
 """What the row and the page of a server print beside its own columns."""
 SERVER_PAGE: Final = "inventory.server"
 """What panels and actions of servers sign in for."""
+MOST_TAGS: Final = 300
 SELECTION_SECONDS: Final = 24 * 3600
 
 
@@ -125,3 +128,35 @@ def clusters_by_server(user: User | AnonymousUser, ids: Iterable[int]) -> dict[i
     """Return those of these servers that this person sees, each with its cluster."""
     rows = Server.objects.visible_to(user).filter(pk__in=set(ids))
     return dict(rows.order_by().values_list("pk", "cluster_id"))
+
+
+def tags_for(user: User | AnonymousUser) -> QuerySet[Tag]:
+    """Return the tags of servers this person may see; to be offered while typing."""
+    return Tag.objects.filter(servers__in=Server.objects.visible_to(user)).distinct()[:MOST_TAGS]
+
+
+def customfield_counts(fields: Sequence[CustomField]) -> dict[int, int]:
+    """Return how many servers hold a value of each field; one query for all."""
+    if not fields:
+        return {}
+    counts = Server.objects.aggregate(
+        **{
+            f"n_{field.pk}": Count("pk", filter=Q(custom_fields__has_key=field.key))
+            for field in fields
+        }
+    )
+    return {field.pk: counts[f"n_{field.pk}"] for field in fields}
+
+
+def history_mask(user: User | AnonymousUser) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Return what hides the names of clusters that this person may not see from a history."""
+    names = set(clusters_visible(user).values_list("name", flat=True))
+    sees_all = has_everywhere(user, Role.READONLY)
+
+    def mask(told: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = told.get("cluster")
+        if sees_all or not name or name in names:
+            return told
+        return {**told, "cluster": _("another cluster")}
+
+    return mask

@@ -55,9 +55,17 @@ document.addEventListener("htmx:responseError", (event) => {
   toast(words.refused.replace("{code}", event.detail.xhr.status), true);
 });
 
+// An answer that says how it is swapped is shown, whatever its code: a form that somebody else was
+// faster with, or whose object is gone.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.detail.xhr.getResponseHeader("HX-Reswap")) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
+
 // A form that came back with errors: the focus goes to what is wrong.
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.xhr?.status !== 422) return;
+  if (![404, 409, 422].includes(event.detail.xhr?.status)) return;
   const root = document.getElementById(event.detail.target?.id ?? "") ?? document;
   $("[data-errors], [aria-invalid='true']", root)?.focus();
 });
@@ -187,7 +195,8 @@ const liveIds = () => [...new Set($$("[data-live-server]").map((n) => Number(n.d
 function subscribe(always = false) {
   const ids = liveIds();
   if (ids.length && !socket) return connect();
-  const text = JSON.stringify({ subscribe: ids });
+  const page = $("[data-live-page]")?.dataset.livePage;
+  const text = JSON.stringify(page ? { subscribe: ids, page } : { subscribe: ids });
   if (socket?.readyState !== WebSocket.OPEN || (!always && text === lastIds)) return undefined;
   lastIds = text;
   return socket.send(text);
@@ -293,6 +302,19 @@ async function pollOnce() {
 setInterval(() => {
   if (lostAt && Date.now() - skew - lostAt >= 5000) pollOnce();
 }, 15000);
+
+// ---------------------------------------------------------------- words separated by commas
+// A list of known words completes the last one; the browser compares with the whole text.
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (!field.matches?.("input[data-words][list]")) return;
+  const list = document.getElementById(field.getAttribute("list"));
+  const before = field.value.includes(",") ? field.value.replace(/,[^,]*$/, ", ") : "";
+  for (const option of $$("option", list)) {
+    option.dataset.word ??= option.value;
+    option.value = before + option.dataset.word;
+  }
+});
 
 // ---------------------------------------------------------------- keys
 let cursor = -1;

@@ -14,13 +14,24 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.bmc import BmcForbiddenAddress
 from apps.clusters.models import Cluster, Site
-from apps.core.text import visible_text_validate
+from apps.core.text import visible_lines_validate, visible_text_validate
 from apps.inventory.addresses import NameNotResolved, addresses_check, networks_parse
 from apps.inventory.choices import CustomFieldKind, Protocol, SuiteChoice, Workaround
 from apps.inventory.models import Bmc, CredentialProfile, CustomField, Rack, Server
+from apps.inventory.models.racks import MOST_UNITS
 
 MOST_TAGS: Final = 20
+TAG_LENGTH: Final = 32
 TEXT_LENGTH: Final = 200
+NOTES_LENGTH: Final = 4000
+LENGTHS: Final = {
+    "name": 64,
+    "asset_tag": 64,
+    "serial": 64,
+    "model": 64,
+    "protected_reason": 200,
+}
+"""The most characters of each line of text, as in the model."""
 
 Problems = dict[str, str | Promise]
 
@@ -110,8 +121,8 @@ def facts_check(actor: User, facts: ServerFacts, server: Server | None) -> None:
     """
     problems: Problems = {}
     problems |= _taken(facts, server)
-    problems |= _place_problems(facts, server)
-    problems |= _word_problems(facts)
+    problems |= place_problems(facts, server)
+    problems |= word_problems(facts)
     problems |= workaround_problems(facts.workarounds)
     problems |= custom_field_problems(facts.custom_fields)
     if needs_binding(facts, server):
@@ -127,7 +138,7 @@ def place_check(facts: ServerFacts, server: Server | None) -> None:
     """
     if facts.rack is not None and facts.rack_unit is not None:
         Rack.objects.select_for_update().get(pk=facts.rack.pk)
-        if problems := _place_problems(facts, server):
+        if problems := place_problems(facts, server):
             raise ValidationError({name: str(text) for name, text in problems.items()})
 
 
@@ -156,12 +167,17 @@ def binding_problems(actor: User, facts: ServerFacts) -> Problems:
     except NameNotResolved:
         return {"address": _("No address was found for this name.")}
     except BmcForbiddenAddress:
-        text = _(
-            "The networks of this profile (%(networks)s) do not contain the address. "
-            "Choose another profile, or ask an admin."
-        )
-        return {"profile": text % {"networks": ", ".join(profile.networks)}}
+        return {"profile": outside_words(profile)}
     return {}
+
+
+def outside_words(profile: CredentialProfile) -> str:
+    """Say that a profile's secret is not sent to an address."""
+    text = _(
+        "The networks of this profile (%(networks)s) do not contain the address. "
+        "Choose another profile, or ask an admin."
+    )
+    return text % {"networks": ", ".join(profile.networks)}
 
 
 def _taken(facts: ServerFacts, server: Server | None) -> Problems:
@@ -177,8 +193,11 @@ def _taken(facts: ServerFacts, server: Server | None) -> Problems:
     return problems
 
 
-def _place_problems(facts: ServerFacts, server: Server | None) -> Problems:
+def place_problems(facts: ServerFacts, server: Server | None) -> Problems:
+    """Look at rack and units; the database is asked only where a unit is named."""
     rack, lowest = facts.rack, facts.rack_unit
+    if not 1 <= facts.unit_count <= MOST_UNITS:
+        return {"unit_count": _("From 1 to %(most)d units.") % {"most": MOST_UNITS}}
     if rack is None:
         return {} if lowest is None else {"rack_unit": _("Choose the rack it stands in.")}
     if rack.site_id != facts.site.pk:
@@ -203,20 +222,45 @@ def _place_problems(facts: ServerFacts, server: Server | None) -> Problems:
     return {}
 
 
-def _word_problems(facts: ServerFacts) -> Problems:
+def word_problems(facts: ServerFacts) -> Problems:
+    """Look at what people write; asks nothing of the database."""
     problems: Problems = {}
+    for name, most in LENGTHS.items():
+        if problem := text_problem(getattr(facts, name), most):
+            problems[name] = problem
+    if not facts.name.strip():
+        problems["name"] = _("A server needs a name.")
+    if len(facts.notes) > NOTES_LENGTH:
+        problems["notes"] = _("At most %(most)d characters.") % {"most": NOTES_LENGTH}
+    try:
+        visible_lines_validate(facts.notes)
+    except ValidationError as error:
+        problems["notes"] = error.messages[0]
     if facts.is_protected and not facts.protected_reason.strip():
         problems["protected_reason"] = _("Say why, so that others know what to ask.")
-    if len(facts.tags) > MOST_TAGS:
-        problems["tags"] = _("At most %(most)d tags.") % {"most": MOST_TAGS}
-    for tag in facts.tags:
-        try:
-            visible_text_validate(tag)
-        except ValidationError as error:
-            problems["tags"] = error.messages[0]
-        if not tag.strip() or len(tag) > 32 or "," in tag:
-            problems["tags"] = _("A tag has 1 to 32 characters and no comma.")
-    return problems
+    return problems | tag_problems(facts.tags)
+
+
+def tag_problems(tags: tuple[str, ...]) -> Problems:
+    if len(tags) > MOST_TAGS:
+        return {"tags": _("At most %(most)d tags.") % {"most": MOST_TAGS}}
+    for tag in tags:
+        if not tag.strip() or len(tag) > TAG_LENGTH or "," in tag:
+            return {"tags": _("A tag has 1 to 32 characters and no comma.")}
+        if problem := text_problem(tag, TAG_LENGTH):
+            return {"tags": problem}
+    return {}
+
+
+def text_problem(text: str, most: int) -> str:
+    """Say what is wrong with one line of text; empty: nothing."""
+    if len(text) > most:
+        return _("At most %(most)d characters.") % {"most": most}
+    try:
+        visible_text_validate(text)
+    except ValidationError as error:
+        return str(error.messages[0])
+    return ""
 
 
 def workaround_problems(words: Iterable[str]) -> Problems:
@@ -263,10 +307,4 @@ def _value_problem(definition: CustomField, value: Any) -> str:
         return ""
     if kind == CustomFieldKind.CHOICE and value not in definition.options:
         return _("Choose one of the list.")
-    if len(value) > TEXT_LENGTH:
-        return _("At most %(most)d characters.") % {"most": TEXT_LENGTH}
-    try:
-        visible_text_validate(value)
-    except ValidationError as error:
-        return str(error.messages[0])
-    return ""
+    return text_problem(value, TEXT_LENGTH)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.accounts.models import User
 from apps.audit.services import entry_record
@@ -15,8 +18,10 @@ from apps.bmc import Secret
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
 from apps.clusters.selectors import has_everywhere
+from apps.core.stale import version_check
 from apps.inventory.addresses import networks_parse
 from apps.inventory.models import CredentialProfile
+from apps.inventory.services.servers import difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,17 @@ class ProfileFacts:
     privilege: int
     networks: list[str]
     is_open_everywhere: bool
+
+    def told(self, clusters: Iterable[Cluster]) -> dict[str, object]:
+        """Return plain values for the audit, for differences and for forms; no secrets."""
+        return {
+            "name": self.name,
+            "username": self.username,
+            "privilege": self.privilege,
+            "networks": self.networks,
+            "is_open_everywhere": self.is_open_everywhere,
+            "clusters": sorted(cluster.name for cluster in clusters),
+        }
 
 
 def profile_create(
@@ -50,7 +66,7 @@ def profile_create(
         profile.save()
         profile.clusters.set(clusters)
         entry_record(
-            actor=actor, action="inventory.profile.create", obj=profile, after=_told(profile)
+            actor=actor, action="inventory.profile.create", obj=profile, after=profile_told(profile)
         )
     return profile
 
@@ -63,6 +79,7 @@ def profile_update(
     clusters: Iterable[Cluster],
     password: Secret | None = None,
     kg: Secret | None = None,
+    expected_version: int | None = None,
 ) -> CredentialProfile:
     """Change a profile. With a new secret or account, BMCs that refused are tried again.
 
@@ -71,28 +88,65 @@ def profile_update(
 
     :raises PermissionDenied: anybody but an admin.
     :raises ValidationError: wider networks without the password; `password` names it.
+    :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
+    :raises CredentialProfile.DoesNotExist: it was removed meanwhile.
     """
     _need_admin(actor)
+    clusters = list(clusters)
     with transaction.atomic():
         profile = CredentialProfile.objects.select_for_update().get(pk=profile.pk)
+        version_check(profile, expected_version)
         if password is None and not _is_inside(facts.networks, profile.networks):
             raise ValidationError(
                 {"password": _("Wider networks need the password again: it is sent further.")}
             )
-        before = _told(profile)
+        before = profile_told(profile)
+        if password is None and facts.told(clusters) == before:
+            return profile
         is_other_account = facts.username != profile.username
         _set(profile, facts)
         if password is not None:
             profile.secrets_set(password=password, kg=kg)
         if password is not None or is_other_account:
             profile.secret_version += 1
+        profile.version += 1
         profile.save()
         profile.clusters.set(clusters)
         entry_record(
             actor=actor, action="inventory.profile.update", obj=profile,
-            before=before, after=_told(profile) | {"has_new_secret": password is not None},
+            **_difference(before, profile_told(profile), password is not None),
         )  # fmt: skip
     return profile
+
+
+def profile_delete(
+    *, actor: User, profile: CredentialProfile, expected_version: int | None = None
+) -> None:
+    """Remove a profile that no BMC is reached with, and its secrets.
+
+    :raises PermissionDenied: anybody but an admin.
+    :raises ValidationError: BMCs use it.
+    :raises apps.core.stale.StaleObject, CredentialProfile.DoesNotExist: as the update.
+    """
+    _need_admin(actor)
+    with transaction.atomic():
+        profile = CredentialProfile.objects.select_for_update().get(pk=profile.pk)
+        version_check(profile, expected_version)
+        if count := profile.bmcs.count():
+            text = ngettext(
+                "%(n)d BMC is reached with it. Give it another profile first.",
+                "%(n)d BMCs are reached with it. Give them another profile first.",
+                count,
+            )
+            raise ValidationError(text % {"n": count})
+        entry_record(
+            actor=actor, action="inventory.profile.delete", obj=profile,
+            before=profile_told(profile),
+        )  # fmt: skip
+        try:
+            profile.delete()
+        except ProtectedError:  # bound at this very moment
+            raise ValidationError(_("Something uses it. Look again.")) from None
 
 
 def _need_admin(actor: User) -> None:
@@ -117,13 +171,22 @@ def _set(profile: CredentialProfile, facts: ProfileFacts) -> None:
     profile.is_open_everywhere = facts.is_open_everywhere
 
 
-def _told(profile: CredentialProfile) -> dict[str, object]:
-    """What the audit may know: everything but the secrets."""
-    return {
-        "name": profile.name,
-        "username": profile.username,
-        "privilege": profile.privilege,
-        "networks": profile.networks,
-        "is_open_everywhere": profile.is_open_everywhere,
-        "clusters": sorted(profile.clusters.values_list("name", flat=True)),
-    }
+def profile_told(profile: CredentialProfile) -> dict[str, object]:
+    """Return what the audit may know: everything but the secrets."""
+    facts = ProfileFacts(
+        name=profile.name,
+        username=profile.username,
+        privilege=profile.privilege,
+        networks=profile.networks,
+        is_open_everywhere=profile.is_open_everywhere,
+    )
+    return facts.told(profile.clusters.all())
+
+
+def _difference(
+    before: dict[str, object], after: dict[str, object], has_new_secret: bool
+) -> dict[str, Any]:
+    told = difference(before, after)
+    if has_new_secret:
+        told["after"]["has_new_secret"] = True
+    return told

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.audit.services import entry_record
+from apps.audit.models import AuditEntry
+from apps.audit.services import entry_build, entry_record
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
 from apps.clusters.selectors import has_everywhere, scope_filter
 from apps.core.stale import version_check
-from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus, Tag
+from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
 from apps.inventory.services.facts import ServerFacts, facts_check, place_check
 from apps.inventory.services.status import readings_forget, servers_changed
+from apps.inventory.services.tags import tags_set, tags_sweep
+
+BMC_FACTS: Final = frozenset(
+    {"site", "address", "port", "profile", "suite", "protocol", "workarounds"}
+)
+"""What a server shares with the others that its BMC manages."""
 
 
 def server_create(*, actor: User, facts: ServerFacts, reason: str = "") -> Server:
@@ -38,7 +45,7 @@ def server_create(*, actor: User, facts: ServerFacts, reason: str = "") -> Serve
         server = Server(bmc=bmc)
         _server_fill(server, facts)
         server.save()
-        _tags_set(server, facts.tags)
+        tags_set(server, facts.tags)
         ServerStatus.objects.create(server=server)
         entry_record(
             actor=actor, action="inventory.server.create", obj=server,
@@ -86,7 +93,8 @@ def server_update(
         _server_fill(server, facts)
         server.version += 1
         server.save()
-        _tags_set(server, facts.tags)
+        tags_set(server, facts.tags)
+        neighbours_tell(actor, {bmc.pk: (before, facts)}, {server.pk}, reason)
         entry_record(
             actor=actor, action="inventory.server.update", obj=server, reason=reason,
             **difference(before.told(), facts.told()),
@@ -119,7 +127,9 @@ def server_delete(
         )  # fmt: skip
         bmc = server.bmc
         servers_changed([server.pk])
+        tags = [tag.pk for tag in server.tags.all()]
         server.delete()
+        tags_sweep(tags)
         if not bmc.servers.exists():
             bmc.delete()
 
@@ -133,6 +143,39 @@ def server_full(pk: int, *, is_locked: bool = False) -> Server:
     if is_locked:
         rows = rows.select_for_update(of=("self",))
     return rows.prefetch_related("tags").get(pk=pk)
+
+
+def neighbours_tell(
+    actor: User,
+    moves: Mapping[int, tuple[ServerFacts, ServerFacts]],
+    known: Collection[int],
+    reason: str,
+) -> None:
+    """The other servers of a chassis are reached another way too: versions and histories say so.
+
+    `moves` has before and after by BMC; `known` are the servers that were told already.
+    """
+    told = {pk: difference(*(_told_of_bmc(facts) for facts in both)) for pk, both in moves.items()}
+    changed = [pk for pk, told_one in told.items() if told_one["after"]]
+    rows = Server.objects.filter(bmc__in=changed) if changed else Server.objects.none()
+    others = [server for server in rows if server.pk not in known]
+    if not others:
+        return
+    Server.objects.filter(pk__in=[one.pk for one in others]).update(version=F("version") + 1)
+    AuditEntry.objects.bulk_create(
+        [
+            entry_build(
+                actor=actor, action="inventory.server.update", obj=server, reason=reason,
+                **told[server.bmc_id],
+            )
+            for server in others
+        ]
+    )  # fmt: skip
+    servers_changed(server.pk for server in others)
+
+
+def _told_of_bmc(facts: ServerFacts) -> dict[str, Any]:
+    return {name: value for name, value in facts.told().items() if name in BMC_FACTS}
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -196,11 +239,3 @@ def _bmc_forget(bmc: Bmc) -> None:
     bmc.guid = bmc.seen_serial = bmc.vendor = bmc.product = bmc.firmware = ""
     bmc.refused_key, bmc.refused_count = "", 0
     readings_forget(bmc)
-
-
-def _tags_set(server: Server, names: Iterable[str]) -> None:
-    wanted = sorted(set(names))
-    there = set(Tag.objects.filter(name__in=wanted).values_list("name", flat=True))
-    missing = [Tag(name=name) for name in wanted if name not in there]
-    Tag.objects.bulk_create(missing, ignore_conflicts=True)
-    server.tags.set(Tag.objects.filter(name__in=wanted))

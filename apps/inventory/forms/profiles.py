@@ -1,132 +1,31 @@
-"""What people may say about servers and credential profiles. Rights are the services' business."""
+"""What admins say about a credential profile."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.accounts.models import User
+from apps.audit.forms import VersionedForm
+from apps.audit.words import Told, Words
 from apps.bmc import Secret
-from apps.clusters.choices import Role
-from apps.clusters.models import Cluster, Site
-from apps.clusters.selectors import has_everywhere, scope_filter
+from apps.clusters.models import Cluster
 from apps.core.text import bytes_validate, invisible_in, visible_text_validate
-from apps.inventory.addresses import address_clean, networks_clean
-from apps.inventory.choices import PrivilegeChoice, SuiteChoice
-from apps.inventory.models import CredentialProfile, Server
-from apps.inventory.services import ServerFacts
-from apps.inventory.services.profiles import ProfileFacts
-from apps.inventory.services.servers import profile_choices
+from apps.inventory.addresses import networks_clean
+from apps.inventory.choices import PrivilegeChoice
+from apps.inventory.forms.base import name_field
+from apps.inventory.models import CredentialProfile
+from apps.inventory.services.profiles import ProfileFacts, profile_told
+from apps.inventory.words import PROFILE_WORDS
 
-NAME_LENGTH: Final = 64
 SECRET_BYTES: Final = 20
 """IPMI 2.0 §22.30: a password has 20 bytes at most; longer ones are cut by some BMCs."""
 USERNAME_BYTES: Final = 16
-
-StoredT = TypeVar("StoredT")
-
-
-def _try(form: forms.Form, call: Callable[[], StoredT]) -> StoredT | None:
-    """Call a service; what it refuses becomes sentences at the fields, and None."""
-    try:
-        return call()
-    except ValidationError as error:
-        form.add_error(None, error)
-    except IntegrityError:
-        form.add_error(
-            None, _("Somebody stored the same name or address at this moment. Look again.")
-        )
-    return None
-
-
-def _name_field() -> forms.CharField:
-    return forms.CharField(
-        label=gettext_lazy("Name"),
-        max_length=NAME_LENGTH,
-        validators=[visible_text_validate],
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-
-class ServerForm(forms.Form):
-    name = _name_field()
-    cluster = forms.ModelChoiceField(
-        Cluster.objects.none(),
-        label=gettext_lazy("Cluster"),
-        empty_label=gettext_lazy("No cluster"),
-    )
-    site = forms.ModelChoiceField(
-        Site.objects.all(),
-        label=gettext_lazy("Site"),
-        help_text=gettext_lazy("The workers of this site talk to the BMC."),
-    )
-    address = forms.CharField(
-        label=gettext_lazy("BMC address"),
-        max_length=253,
-        widget=forms.TextInput(
-            attrs={"class": "mono", "autocapitalize": "none", "spellcheck": "false"}
-        ),
-    )
-    port = forms.IntegerField(label=gettext_lazy("Port"), min_value=1, max_value=65535, initial=623)
-    profile = forms.ModelChoiceField(
-        CredentialProfile.objects.none(),
-        label=gettext_lazy("Credential profile"),
-        required=False,
-        empty_label=gettext_lazy("None: the BMC is not read"),
-        help_text=gettext_lazy("The account with which the portal logs in to the BMC."),
-    )
-    suite = forms.ChoiceField(
-        label=gettext_lazy("Cipher suite"), choices=SuiteChoice.choices, initial=SuiteChoice.AUTO
-    )
-
-    def __init__(self, data: Any = None, *, actor: User, server: Server | None = None) -> None:
-        super().__init__(data, initial=_server_initial(server) if server else None)
-        self.server = server
-        clusters = self._field("cluster")
-        clusters.queryset = Cluster.objects.filter(scope_filter(actor, Role.OPERATOR, "pk"))
-        clusters.required = not has_everywhere(actor, Role.OPERATOR)
-        if clusters.required:
-            clusters.empty_label = _("Choose a cluster")
-        self._field("profile").queryset = profile_choices(actor, server)
-        if server is None and (sites := list(Site.objects.all()[:2])) and len(sites) == 1:
-            self.initial["site"] = sites[0]
-
-    def _field(self, name: str) -> forms.ModelChoiceField[Any]:
-        field = self.fields[name]
-        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101  narrows the type
-        return field
-
-    def clean_address(self) -> str:
-        return address_clean(self.cleaned_data["address"])
-
-    def store(self, call: Callable[[ServerFacts], StoredT]) -> StoredT | None:
-        """Hand what was typed to a service; None and errors at the fields when it refuses."""
-        if self.server is None:
-            facts = ServerFacts(**self.cleaned_data)
-        else:
-            facts = dataclasses.replace(ServerFacts.of(self.server), **self.cleaned_data)
-        return _try(self, lambda: call(facts))
-
-
-def _server_initial(server: Server) -> dict[str, Any]:
-    bmc = server.bmc
-    return {
-        "name": server.name,
-        "cluster": server.cluster_id,
-        "site": bmc.site_id,
-        "address": bmc.address,
-        "port": bmc.port,
-        "profile": bmc.profile_id,
-        "suite": bmc.suite,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +48,12 @@ class ProfileParts:
     for_update = for_create
 
 
-class ProfileForm(forms.Form):
+class ProfileForm(VersionedForm):
     """Secrets go in and are never rendered back; an empty password keeps the stored one."""
 
-    name = _name_field()
+    saved_by = "inventory.profile."
+
+    name = name_field()
     username = forms.CharField(
         label=gettext_lazy("BMC user name"),
         max_length=USERNAME_BYTES,
@@ -206,7 +107,8 @@ class ProfileForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, profile: CredentialProfile | None = None) -> None:
-        super().__init__(data, initial=_profile_initial(profile) if profile else None)
+        known = _profile_initial(profile) if profile else None
+        super().__init__(data, row=profile, initial=known)
         self.profile = profile
         if profile is not None:
             password = self.fields["password"]
@@ -247,8 +149,14 @@ class ProfileForm(forms.Form):
             self.add_error("password", _("Type the password too: both are stored together."))
         return facts
 
-    def store(self, call: Callable[[ProfileParts], StoredT]) -> StoredT | None:
-        """Hand what was typed to a service; None and errors at the fields when it refuses."""
+    def words(self) -> Words:
+        return PROFILE_WORDS
+
+    def told_now(self, current: Any) -> Told:
+        return profile_told(current)
+
+    def store(self, call: Callable[[ProfileParts], CredentialProfile]) -> CredentialProfile | None:
+        """Hand what was typed to a service; None, and the reasons, when it refuses."""
         typed = self.cleaned_data
         facts = ProfileFacts(
             name=typed["name"],
@@ -260,7 +168,10 @@ class ProfileForm(forms.Form):
         password = Secret(typed["password"]) if typed["password"] else None
         kg = Secret(typed["kg"]) if typed["kg"] else None
         parts = ProfileParts(facts, list(typed["clusters"]), password, kg)
-        return _try(self, lambda: call(parts))
+        yours = facts.told(parts.clusters)
+        if password is not None:
+            yours["password"] = _("a new one, not kept: type it again")
+        return self.attempt(lambda: call(parts), yours)
 
 
 def _secret_clean(text: str) -> str:
@@ -279,19 +190,3 @@ def _profile_initial(profile: CredentialProfile) -> dict[str, Any]:
         "is_open_everywhere": profile.is_open_everywhere,
         "clusters": list(profile.clusters.values_list("pk", flat=True)),
     }
-
-
-class SavedViewForm(forms.Form):
-    """What a list is kept under; `query` is checked by who reads it."""
-
-    name = forms.CharField(
-        label=gettext_lazy("Name"),
-        max_length=NAME_LENGTH,
-        validators=[visible_text_validate],
-        widget=forms.TextInput(attrs={"autocomplete": "off", "data-focus": ""}),
-    )
-    query = forms.CharField(required=False, widget=forms.HiddenInput())
-
-    def store(self, call: Callable[[], StoredT]) -> StoredT | None:
-        """Ask a service; None and errors at the fields when it refuses."""
-        return _try(self, call)
