@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 
 from bmcportal import health
 
+handler400 = "bmcportal.errors.bad_request"
 handler500 = "bmcportal.errors.server_error"
 
 urlpatterns = [
@@ -20,4 +21,5 @@ urlpatterns = [
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("bmcportal.api_urls")),
 ]

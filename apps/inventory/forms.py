@@ -18,18 +18,16 @@ from apps.bmc import Secret
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster, Site
 from apps.clusters.selectors import has_everywhere, scope_filter
-from apps.core.text import bytes_validate, invisible_in, visible_text_validate
+from apps.core.text import visible_text_validate
 from apps.inventory.addresses import address_clean, networks_clean
 from apps.inventory.choices import PrivilegeChoice, SuiteChoice
 from apps.inventory.models import CredentialProfile, Server
+from apps.inventory.secret_rules import USERNAME_BYTES, secret_clean, username_clean
 from apps.inventory.services import ServerFacts
 from apps.inventory.services.profiles import ProfileFacts
 from apps.inventory.services.servers import profile_choices
 
 NAME_LENGTH: Final = 64
-SECRET_BYTES: Final = 20
-"""IPMI 2.0 §22.30: a password has 20 bytes at most; longer ones are cut by some BMCs."""
-USERNAME_BYTES: Final = 16
 
 StoredT = TypeVar("StoredT")
 
@@ -226,16 +224,13 @@ class ProfileForm(forms.Form):
         return name
 
     def clean_username(self) -> str:
-        username: str = self.cleaned_data["username"]
-        visible_text_validate(username)
-        bytes_validate(username, USERNAME_BYTES)
-        return username
+        return username_clean(self.cleaned_data["username"])
 
     def clean_password(self) -> str:
-        return _secret_clean(self.cleaned_data["password"])
+        return secret_clean(self.cleaned_data["password"])
 
     def clean_kg(self) -> str:
-        return _secret_clean(self.cleaned_data["kg"])
+        return secret_clean(self.cleaned_data["kg"])
 
     def clean_networks(self) -> list[str]:
         lines: str = self.cleaned_data["networks"]
@@ -261,13 +256,6 @@ class ProfileForm(forms.Form):
         kg = Secret(typed["kg"]) if typed["kg"] else None
         parts = ProfileParts(facts, list(typed["clusters"]), password, kg)
         return _try(self, lambda: call(parts))
-
-
-def _secret_clean(text: str) -> str:
-    bytes_validate(text, SECRET_BYTES)
-    if invisible_in(text):
-        raise ValidationError(_("It contains control characters. BMCs cannot be given those."))
-    return text
 
 
 def _profile_initial(profile: CredentialProfile) -> dict[str, Any]:

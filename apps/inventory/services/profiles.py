@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.accounts.models import User
 from apps.audit.services import entry_record
@@ -15,6 +16,7 @@ from apps.bmc import Secret
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
 from apps.clusters.selectors import has_everywhere
+from apps.core.stale import version_check
 from apps.inventory.addresses import networks_parse
 from apps.inventory.models import CredentialProfile
 
@@ -63,6 +65,7 @@ def profile_update(
     clusters: Iterable[Cluster],
     password: Secret | None = None,
     kg: Secret | None = None,
+    expected_version: int | None = None,
 ) -> CredentialProfile:
     """Change a profile. With a new secret or account, BMCs that refused are tried again.
 
@@ -71,10 +74,12 @@ def profile_update(
 
     :raises PermissionDenied: anybody but an admin.
     :raises ValidationError: wider networks without the password; `password` names it.
+    :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
     _need_admin(actor)
     with transaction.atomic():
         profile = CredentialProfile.objects.select_for_update().get(pk=profile.pk)
+        version_check(profile, expected_version)
         if password is None and not _is_inside(facts.networks, profile.networks):
             raise ValidationError(
                 {"password": _("Wider networks need the password again: it is sent further.")}
@@ -86,6 +91,7 @@ def profile_update(
             profile.secrets_set(password=password, kg=kg)
         if password is not None or is_other_account:
             profile.secret_version += 1
+        profile.version += 1
         profile.save()
         profile.clusters.set(clusters)
         entry_record(
@@ -93,6 +99,32 @@ def profile_update(
             before=before, after=_told(profile) | {"has_new_secret": password is not None},
         )  # fmt: skip
     return profile
+
+
+def profile_delete(
+    *, actor: User, profile: CredentialProfile, expected_version: int | None = None
+) -> None:
+    """Remove a profile, and with it its secrets.
+
+    :raises PermissionDenied: anybody but an admin.
+    :raises ValidationError: BMCs are read with it; code `in_use`.
+    :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
+    """
+    _need_admin(actor)
+    with transaction.atomic():
+        profile = CredentialProfile.objects.select_for_update().get(pk=profile.pk)
+        version_check(profile, expected_version)
+        if count := profile.bmcs.count():
+            words = ngettext(
+                "%(n)d BMC is read with it. Choose another profile there first.",
+                "%(n)d BMCs are read with it. Choose another profile there first.",
+                count,
+            )
+            raise ValidationError(words % {"n": count}, code="in_use")
+        entry_record(
+            actor=actor, action="inventory.profile.delete", obj=profile, before=_told(profile)
+        )
+        profile.delete()
 
 
 def _need_admin(actor: User) -> None:
