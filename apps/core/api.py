@@ -195,9 +195,11 @@ class Listing:
         if self.filters is None:
             filtered = rows
         else:
+            known |= set(self.filters.base_filters)
             asked = request.query_params.copy()
             filterset = self.filters(data=asked, queryset=rows, request=request)
-            known |= set(filterset.form.fields)
+            for name in set(filterset.filters) - set(asked):
+                del filterset.filters[name]  # its choices would be asked for all the same
             errors |= _unclear(filterset.form, asked)
             for name in errors:
                 asked.pop(name, None)  # no database takes numbers of any length

@@ -143,9 +143,7 @@ def test_a_name_taken_between_check_and_save_is_409(
     admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_site("fra")
-    monkeypatch.setattr(
-        "apps.clusters.serializers.SiteBody.validate_name", lambda self, name: name
-    )
+    monkeypatch.setattr("apps.clusters.serializers.SiteBody.validate_name", lambda self, name: name)
     problem(api_client(admin).post("/api/sites/", {"name": "fra"}), 409, "conflict")
     assert Site.objects.count() == 1
 
@@ -203,9 +201,7 @@ def test_what_only_the_database_refuses_is_422() -> None:
 def test_a_session_without_the_csrf_token_is_403_that_says_so(admin: User) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin)
-    told = problem(
-        strict.post("/api/sites/", {"name": "x"}, content_type=JSON), 403, "csrf_failed"
-    )
+    told = problem(strict.post("/api/sites/", {"name": "x"}, content_type=JSON), 403, "csrf_failed")
     assert "X-CSRFToken" in told["hint"]
     assert not Site.objects.exists()
 

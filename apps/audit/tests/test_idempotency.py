@@ -186,7 +186,9 @@ def test_a_broken_rule_of_the_work_is_not_taken_for_a_repeated_key(
     admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Site.objects.create(name="fra")
-    monkeypatch.setattr("apps.clusters.serializers.SiteBody.validate_name", lambda _self, name: name)
+    monkeypatch.setattr(
+        "apps.clusters.serializers.SiteBody.validate_name", lambda _self, name: name
+    )
     answer = post(api_client(admin), "/api/sites/", {"name": "fra"}, "k1")
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert not IdempotentRequest.objects.exists()
