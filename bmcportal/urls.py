@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 
 from bmcportal import health, metrics
 
+handler400 = "bmcportal.errors.bad_request"
 handler500 = "bmcportal.errors.server_error"
 
 urlpatterns = [
@@ -22,4 +23,5 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
+    path("", include("bmcportal.api_urls")),
 ]

@@ -35,3 +35,30 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.action} {self.object_name}"
+
+
+class IdempotentRequest(models.Model):
+    """A request that acted, and its answer: the same one again gets the answer and acts no more.
+
+    Written in the transaction of what was done. Of the body only a hash is kept.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user")
+    )
+    key = models.CharField(_("key"), max_length=64)
+    method = models.CharField(_("method"), max_length=8)
+    path = models.CharField(_("path"), max_length=200)
+    body_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(_("status"), default=0)
+    headers: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(default=dict)
+    answer = models.TextField(blank=True)
+    created_at = models.DateTimeField(_("time"), db_default=Now(), editable=False, db_index=True)
+
+    class Meta:
+        verbose_name = _("idempotent request")
+        verbose_name_plural = _("idempotent requests")
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="key_once_a_user")]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.key}"

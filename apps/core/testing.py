@@ -6,12 +6,13 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.bmc import Secret
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster, RoleGrant, Site
-from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
+from apps.inventory.models import Bmc, CredentialProfile, Rack, Server, ServerStatus
 
 _serial = count(1)
 PASSWORD = "a long enough passphrase"  # noqa: S105  for tests only
@@ -27,6 +28,14 @@ def make_user(
     if role is not None:
         RoleGrant.objects.create(user=user, role=role, cluster=cluster)
     return user
+
+
+def api_client(user: User | None = None) -> APIClient:
+    """Return a client of the REST API, signed in with a session."""
+    client = APIClient()
+    if user is not None:
+        client.force_login(user)
+    return client
 
 
 def make_site(name: str = "") -> Site:
@@ -54,6 +63,11 @@ def make_profile(**fields: Any) -> CredentialProfile:
     profile.save()
     profile.clusters.set(clusters)
     return profile
+
+
+def make_rack(name: str = "", **fields: Any) -> Rack:
+    site = fields.pop("site", None) or make_site()
+    return Rack.objects.create(name=name or f"rack-{next(_serial)}", site=site, **fields)
 
 
 def make_server(**fields: Any) -> Server:

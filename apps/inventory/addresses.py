@@ -6,7 +6,9 @@ import concurrent.futures
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from django.conf import settings
@@ -18,6 +20,7 @@ from apps.bmc.policy import DestinationPolicy, Network, parse_address
 
 RESOLVE_SECONDS: Final = 3.0
 _LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+_known: Final[ContextVar[dict[str, list[str]] | None]] = ContextVar("resolved", default=None)
 _resolvers: Final = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="resolve")
 
 
@@ -44,13 +47,33 @@ def resolve(text: str) -> list[str]:
     """
     if is_literal(text):
         return [str(parse_address(text))]
+    known = _known.get()
+    if known is not None and text in known:
+        return known[text]
     asking = _resolvers.submit(socket.getaddrinfo, text, None, type=socket.SOCK_DGRAM)
     try:
         found = asking.result(RESOLVE_SECONDS)
     except (OSError, UnicodeError, concurrent.futures.TimeoutError) as error:
         asking.cancel()
         raise NameNotResolved(text) from error
-    return sorted({str(info[4][0]) for info in found})
+    addresses = sorted({str(info[4][0]) for info in found})
+    if known is not None:
+        known[text] = addresses
+    return addresses
+
+
+@contextmanager
+def resolved_once() -> Iterator[None]:
+    """Ask the name server once for a name that is looked at several times in here.
+
+    What is checked before a transaction is then not asked for again inside of it. Where datagrams
+    may go is checked when they are sent, whatever was found here.
+    """
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
 
 
 def addresses_check(text: str, networks: Sequence[Network] | None = None) -> list[str]:

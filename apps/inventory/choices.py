@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +34,14 @@ class PrivilegeChoice(models.IntegerChoices):
 
     OPERATOR = 3, _("Operator")
     ADMINISTRATOR = 4, _("Administrator")
+
+
+PRIVILEGE_WORDS: Final[dict[PrivilegeChoice, str]] = {
+    PrivilegeChoice.OPERATOR: "operator",
+    PrivilegeChoice.ADMINISTRATOR: "administrator",
+}
+"""Privileges as IPMI names them; how the REST API tells them."""
+PRIVILEGE_WORD_CHOICES: Final = [(word, word) for word in PRIVILEGE_WORDS.values()]
 
 
 class Protocol(models.TextChoices):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,17 +15,13 @@ from apps.audit.forms import VersionedForm
 from apps.audit.words import Told, Words
 from apps.bmc import Secret
 from apps.clusters.models import Cluster
-from apps.core.text import bytes_validate, invisible_in, visible_text_validate
 from apps.inventory.addresses import networks_clean
 from apps.inventory.choices import PrivilegeChoice
 from apps.inventory.forms.base import name_field
 from apps.inventory.models import CredentialProfile
+from apps.inventory.secret_rules import USERNAME_BYTES, secret_clean, username_clean
 from apps.inventory.services.profiles import ProfileFacts, profile_told
 from apps.inventory.words import PROFILE_WORDS
-
-SECRET_BYTES: Final = 20
-"""IPMI 2.0 §22.30: a password has 20 bytes at most; longer ones are cut by some BMCs."""
-USERNAME_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +124,13 @@ class ProfileForm(VersionedForm):
         return name
 
     def clean_username(self) -> str:
-        username: str = self.cleaned_data["username"]
-        visible_text_validate(username)
-        bytes_validate(username, USERNAME_BYTES)
-        return username
+        return username_clean(self.cleaned_data["username"])
 
     def clean_password(self) -> str:
-        return _secret_clean(self.cleaned_data["password"])
+        return secret_clean(self.cleaned_data["password"])
 
     def clean_kg(self) -> str:
-        return _secret_clean(self.cleaned_data["kg"])
+        return secret_clean(self.cleaned_data["kg"])
 
     def clean_networks(self) -> list[str]:
         lines: str = self.cleaned_data["networks"]
@@ -172,13 +165,6 @@ class ProfileForm(VersionedForm):
         if password is not None:
             yours["password"] = _("a new one, not kept: type it again")
         return self.attempt(lambda: call(parts), yours)
-
-
-def _secret_clean(text: str) -> str:
-    bytes_validate(text, SECRET_BYTES)
-    if invisible_in(text):
-        raise ValidationError(_("It contains control characters. BMCs cannot be given those."))
-    return text
 
 
 def _profile_initial(profile: CredentialProfile) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def profile_delete(
                 "%(n)d BMCs are reached with it. Give them another profile first.",
                 count,
             )
-            raise ValidationError(text % {"n": count})
+            raise ValidationError(text % {"n": count}, code="in_use")
         entry_record(
             actor=actor, action="inventory.profile.delete", obj=profile,
             before=profile_told(profile),
@@ -146,7 +146,7 @@ def profile_delete(
         try:
             profile.delete()
         except ProtectedError:  # bound at this very moment
-            raise ValidationError(_("Something uses it. Look again.")) from None
+            raise ValidationError(_("Something uses it. Look again."), code="in_use") from None
 
 
 def _need_admin(actor: User) -> None:

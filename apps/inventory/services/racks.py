@@ -112,7 +112,8 @@ def rack_delete(*, actor: User, rack: Rack, expected_version: int | None = None)
         version_check(rack, expected_version)
         if names := _servers_in(rack):
             raise ValidationError(
-                _("Servers stand in it: %(names)s. Move or remove them first.") % {"names": names}
+                _("Servers stand in it: %(names)s. Move or remove them first.") % {"names": names},
+                code="in_use",
             )
         entry_record(
             actor=actor, action="inventory.rack.delete", obj=rack,
@@ -121,7 +122,7 @@ def rack_delete(*, actor: User, rack: Rack, expected_version: int | None = None)
         try:
             rack.delete()
         except ProtectedError:  # a server was put into it at this very moment
-            raise ValidationError(_("Something uses it. Look again.")) from None
+            raise ValidationError(_("Something uses it. Look again."), code="in_use") from None
 
 
 def _need_admin(actor: User) -> None:

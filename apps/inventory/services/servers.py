@@ -29,8 +29,12 @@ BMC_FACTS: Final = frozenset(
 """What a server shares with the others that its BMC manages."""
 
 
-def server_create(*, actor: User, facts: ServerFacts, reason: str = "") -> Server:
+def server_create(
+    *, actor: User, facts: ServerFacts, reason: str = "", push: bool = True
+) -> Server:
     """Store a server, its BMC and the state "never read".
+
+    With `push=False` the caller calls `servers_changed` itself, for many.
 
     :raises PermissionDenied: no operator of that cluster.
     :raises ValidationError: see `facts_check`.
@@ -51,7 +55,8 @@ def server_create(*, actor: User, facts: ServerFacts, reason: str = "") -> Serve
             actor=actor, action="inventory.server.create", obj=server,
             reason=reason, after=facts.told(),
         )  # fmt: skip
-        servers_changed([server.pk])
+        if push:
+            servers_changed([server.pk])
     return server
 
 
@@ -62,6 +67,7 @@ def server_update(
     facts: ServerFacts,
     expected_version: int | None = None,
     reason: str = "",
+    push: bool = True,
 ) -> Server:
     """Change a server. Another address binds the profile anew: it must be usable there (S4).
 
@@ -99,7 +105,8 @@ def server_update(
             actor=actor, action="inventory.server.update", obj=server, reason=reason,
             **difference(before.told(), facts.told()),
         )  # fmt: skip
-        servers_changed([server.pk])
+        if push:
+            servers_changed([server.pk])
     return server_full(server.pk)
 
 

@@ -1,0 +1,3 @@
+"""REST views, by noun."""
+
+from __future__ import annotations

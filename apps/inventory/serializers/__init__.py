@@ -1,0 +1,3 @@
+"""Bodies and answers of the REST API, by noun."""
+
+from __future__ import annotations

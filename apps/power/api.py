@@ -1,0 +1,72 @@
+"""Power orders over REST."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.response import Response
+
+from apps.audit.api import idempotent, once
+from apps.bmc import PowerAction
+from apps.core.api import ApiRequest, api_view, valid
+from apps.core.api_docs import KEY, PK, acts
+from apps.core.problems import Problem, refused
+from apps.inventory.selectors import servers_full
+from apps.jobs.api import job_accepted
+from apps.jobs.serializers import JobDetailSerializer
+from apps.jobs.services import RequestKeyReused
+from apps.power.selectors import may_order
+from apps.power.serializers import OrderBody
+from apps.power.services import power_order
+
+ACTION = OpenApiParameter(
+    "action", str, OpenApiParameter.PATH, enum=[action.value for action in PowerAction]
+)
+
+
+@acts(
+    "server_power", "Order a power action", "servers", JobDetailSerializer,
+    body=OrderBody, status=202, parameters=[PK, ACTION, KEY],
+)  # fmt: skip
+@api_view("POST")
+@idempotent
+def server_power(request: ApiRequest, pk: int, action: str) -> Response:
+    """The job reads the state, sends at most one command, and reads what became of it.
+
+    202 says that the order is kept, not that anything was sent: follow `Location`.
+    """
+    server = get_object_or_404(servers_full(request.user), pk=pk)
+    wanted = _action(action)
+    if not may_order(request.user, server, wanted):
+        raise PermissionDenied
+    body = valid(OrderBody, request)
+
+    def order(key: uuid.UUID | None) -> Response:
+        try:
+            job = power_order(
+                server=server,
+                action=wanted,
+                actor=request.user,
+                reason=body.get("reason", ""),
+                request_key=key,
+            )
+        except RequestKeyReused:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused") from None
+        except ValidationError as error:
+            raise refused(error) from None
+        job.refresh_from_db()
+        return job_accepted(request, job)
+
+    return once(request, order)
+
+
+def _action(text: str) -> PowerAction:
+    try:
+        return PowerAction(text)
+    except ValueError:
+        raise Http404 from None
