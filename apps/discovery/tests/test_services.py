@@ -63,6 +63,7 @@ def test_an_operator_orders_a_test_and_the_audit_keeps_it(
     assert (test.state, test.server, test.address) == (Progress.WAITING, None, "127.0.0.9")
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.actor) == ("discovery.test.order", operator)
+    assert entry.after is not None
     assert entry.after["address"] == "127.0.0.9"
 
 
