@@ -36,7 +36,3 @@ class Outcome(models.TextChoices):
     NOT_PICKED_UP = "not_picked_up", _("No worker took the test in time")
     INTERRUPTED = "test_interrupted", _("The worker did not report back")
     INTERNAL = "internal_error", _("The portal made a mistake")
-
-
-WORKS: Final = frozenset({Outcome.OK, Outcome.GUID_DIFFERS, Outcome.SERIAL_DIFFERS})
-"""The login went through."""

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from apps.clusters.models import Site
-from apps.discovery.choices import WORKS, Outcome, Progress
+from apps.discovery.choices import Outcome, Progress
 from apps.inventory.choices import SuiteChoice
 from apps.inventory.models import CredentialProfile, Server
 
@@ -66,7 +66,3 @@ class ConnectionTest(models.Model):
     @property
     def is_ok(self) -> bool:
         return self.outcome == Outcome.OK
-
-    @property
-    def has_logged_in(self) -> bool:
-        return self.outcome in WORKS

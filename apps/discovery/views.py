@@ -8,6 +8,8 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.http import HtmxHttpRequest, is_fragment, redirect_after_post
@@ -74,7 +76,10 @@ def _order_stored(request: HtmxHttpRequest, server: Server) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     if not is_fragment(request):
-        return redirect_after_post(request, server.get_absolute_url())
+        return redirect_after_post(request, f"{server.get_absolute_url()}#server-test")
+    if not messages.get_messages(request):
+        words = _("Testing, at most 5 s."), _("Show the answer")
+        messages.info(request, format_html('{} <a href="#server-test">{}</a>', *words))
     return render(request, "discovery/_server_test_ordered.html", panel(server), status=202)
 
 

@@ -151,7 +151,7 @@ def _recorded(test: ConnectionTest, bmc: Bmc | None) -> Recorded:
     return Recorded(bmc.guid, tuple(sorted(serials - {""})))
 
 
-def test_finish(me: str, order: Order, verdict: Verdict) -> None:
+def finish(me: str, order: Order, verdict: Verdict) -> None:
     """Write what came out; and what was learnt, where nothing was known."""
     row = order.row
     with transaction.atomic():
@@ -325,7 +325,7 @@ class ConnectionTests(Source):
                 self._guests[talk.endpoint.key] = guest
         log.info("connection_test", worker=desk.me, outcome=verdict.outcome)
         try:
-            await desk.db(test_finish, desk.me, order, verdict)
+            await desk.db(finish, desk.me, order, verdict)
         except DATABASE_AWAY as error:
             log.warning("connection_test_not_told", error=type(error).__name__)
 

@@ -89,6 +89,31 @@ async def test_a_short_answer_is_a_protocol_error(
             await read()
 
 
+async def test_an_inventory_that_is_busy_is_no_refusal(
+    make_pool: PoolFactory, make_peer: PeerFactory
+) -> None:
+    pool, peer = make_pool(), await make_peer()
+    peer.data[0x0A, 0x10] = b"\x00\x01\x00"
+    peer.codes[0x0A, 0x11] = 0x81
+    async with pool.session(peer.endpoint, ADMIN) as bmc:
+        with pytest.raises(BmcBusy) as caught:
+            await bmc.fru()
+    assert caught.value.params["completion_code"] == 0x81
+    assert peer.counts[0x0A, 0x11] == 1
+
+
+async def test_a_bmc_that_refuses_every_length_is_a_refusal(
+    make_pool: PoolFactory, make_peer: PeerFactory
+) -> None:
+    pool, peer = make_pool(), await make_peer()
+    peer.data[0x0A, 0x10] = b"\x00\x01\x00"
+    peer.codes[0x0A, 0x11] = 0xC9
+    async with pool.session(peer.endpoint, ADMIN) as bmc:
+        with pytest.raises(BmcRefused):
+            await bmc.fru()
+    assert peer.counts[0x0A, 0x11] == 4  # 64, 32, 16 and 8 bytes
+
+
 class RefusedByKernel(Transport):
     """A transport whose socket refuses to send, as a firewall or a full queue makes it do."""
 

@@ -17,6 +17,7 @@ from apps.bmc import (
     BmcRefused,
     BmcSessionLost,
     BmcUnreachable,
+    CipherSuite,
     Endpoint,
     PowerAction,
     PowerState,
@@ -36,6 +37,18 @@ def soon() -> float:
 def test_both_pools_are_sessions() -> None:
     pools: list[Sessions] = [FakePool(), SessionPool()]
     assert len(pools) == 2
+
+
+async def test_it_says_who_it_is_and_what_the_session_got() -> None:
+    pool = FakePool()
+    async with pool.session(HERE, ADMIN) as bmc:
+        assert (await bmc.fru()).serial == "E1-0001"
+        assert bmc.facts().suite is CipherSuite.SHA256
+        pool.bmc(HERE).fail("fru", BmcRefused(completion_code=0xCB))
+        with pytest.raises(BmcRefused):
+            await bmc.fru()
+    with pytest.raises(BmcSessionLost):
+        bmc.facts()
 
 
 async def test_actions_change_the_state_and_are_counted() -> None:

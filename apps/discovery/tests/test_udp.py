@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from apps.accounts.models import User
 from apps.bmc import Privilege
@@ -73,10 +74,17 @@ def facts_for(bmc: SimulatedBmc, profile: CredentialProfile, **fields: Any) -> S
 
 
 def server_for(bmc: SimulatedBmc, profile: CredentialProfile, **fields: Any) -> Server:
-    server = make_server(
-        address=bmc.address, port=bmc.port, profile=profile, cluster=make_cluster("web"), **fields
-    )
+    """A server that polling leaves alone until `poll()`."""
+    row = Bmc.objects.create(
+        site=make_site(), address=bmc.address, port=bmc.port, profile=profile,
+        guid=fields.pop("guid", ""), poll_due_at=now_plus(3600),
+    )  # fmt: skip
+    server = make_server(bmc=row, cluster=make_cluster("web"), **fields)
     return Server.objects.select_related("cluster", "bmc__site", "bmc__profile").get(pk=server.pk)
+
+
+def poll() -> None:
+    Bmc.objects.update(poll_due_at=Now())
 
 
 def run(facts: ServerFacts, server: Server | None = None) -> ConnectionTest:
@@ -146,6 +154,7 @@ def test_a_server_is_tested_in_the_session_that_is_open() -> None:
     with lab() as simulated:
         bmc = simulated.fleet[0]
         server = server_for(bmc, profile_for(simulated))
+        poll()
         until(lambda: ServerStatus.objects.filter(power="on").exists())
         test = run(ServerFacts.of(server), server)
         assert test.is_ok
@@ -157,7 +166,7 @@ def test_what_is_learnt_fills_the_record_and_changes_none_of_it() -> None:
     with lab() as simulated:
         bmc = simulated.fleet[0]
         server = server_for(bmc, profile_for(simulated))
-        Bmc.objects.update(poll_due_at=now_plus(3600), vendor="Typed", firmware="1.0")
+        Bmc.objects.update(vendor="Typed", firmware="1.0")
         test = run(ServerFacts.of(server), server)
         assert test.is_ok
         row = Bmc.objects.get()
@@ -169,7 +178,6 @@ def test_a_test_of_another_address_teaches_the_record_nothing() -> None:
     with lab(DELL, DELL) as simulated:
         profile = profile_for(simulated)
         server = server_for(simulated.fleet[0], profile)
-        Bmc.objects.update(poll_due_at=now_plus(3600))
         facts = replace(ServerFacts.of(server), address=simulated.fleet[1].address)
         test = run(facts, server)
         assert test.is_ok
@@ -203,8 +211,8 @@ def test_polls_and_tests_count_refusals_together() -> None:
     with lab() as simulated:
         bmc = simulated.fleet[0]
         server = server_for(bmc, profile_for(simulated, password="wrong"))
+        poll()
         until(lambda: ServerStatus.objects.filter(fault="auth_failed").exists())
-        Bmc.objects.update(poll_due_at=now_plus(3600))
         stored = ServerFacts.of(server)
         assert [run(stored, server).outcome for _ in range(2)] == ["auth_failed", "auth_blocked"]
         until(lambda: Bmc.objects.filter(refused_count=2).exists())
@@ -216,7 +224,7 @@ def test_trying_another_profile_forgives_the_stored_one_nothing() -> None:
         bmc = simulated.fleet[0]
         bad = profile_for(simulated, password="wrong")
         server = server_for(bmc, bad)
-        Bmc.objects.update(poll_due_at=now_plus(3600), refused_key=bad.key, refused_count=2)
+        Bmc.objects.update(refused_key=bad.key, refused_count=2)
         worse = replace(ServerFacts.of(server), profile=profile_for(simulated, password="worse"))
         assert [run(worse, server).outcome for _ in range(3)][1:] == ["auth_failed", "auth_blocked"]
         assert run(ServerFacts.of(server), server).outcome == "auth_blocked"
@@ -335,7 +343,6 @@ def test_another_machine_at_the_address_is_said_plainly_and_not_recorded() -> No
         profile = profile_for(simulated)
         first = server_for(simulated.fleet[0], profile, guid=simulated.fleet[0].guid)
         second = server_for(simulated.fleet[1], profile, serial="ABC1234")
-        Bmc.objects.update(poll_due_at=now_plus(3600))
         simulated.call(simulated.fleet[0].set_faults, wrong_guid=True)
         swapped = run(ServerFacts.of(first), first)
         assert swapped.outcome == Outcome.GUID_DIFFERS
@@ -353,7 +360,6 @@ def test_a_serial_that_was_seen_before_is_a_record_too() -> None:
     with lab() as simulated:
         bmc = simulated.fleet[0]
         server = server_for(bmc, profile_for(simulated), serial=bmc.serial.lower())
-        Bmc.objects.update(poll_due_at=now_plus(3600))
         assert run(ServerFacts.of(server), server).is_ok
         simulated.call(bmc.set_faults, wrong_serial=True)
         test = run(ServerFacts.of(server), server)
@@ -365,7 +371,6 @@ def test_a_chassis_manager_is_not_compared_with_the_serials_of_its_servers() -> 
     with lab() as simulated:
         server = server_for(simulated.fleet[0], profile_for(simulated), serial="BLADE-1")
         make_server(bmc=server.bmc, serial="BLADE-2", cluster=server.cluster)
-        Bmc.objects.update(poll_due_at=now_plus(3600))
         assert run(ServerFacts.of(server), server).is_ok
 
 
@@ -397,9 +402,9 @@ def test_workarounds_reach_the_session() -> None:
 def test_polling_uses_the_workarounds_of_the_record() -> None:
     with lab(PROFILES["intel-se7520-intel20"]) as simulated:
         bmc = simulated.fleet[0]
-        server = make_server(address=bmc.address, port=bmc.port, profile=None)
+        server = server_for(bmc, profile_for(simulated))
         words = ["padded_username", "no such word", 7]
-        Bmc.objects.update(profile=profile_for(simulated), workarounds=words)
+        Bmc.objects.update(workarounds=words, poll_due_at=Now())
         until(lambda: ServerStatus.objects.filter(server=server, power="on").exists())
 
 

@@ -263,7 +263,10 @@ def test_a_click_fills_the_card_beside(client: Client, server: Server, operator:
     again = client.post(f"/servers/{server.pk}/test", headers=CLICK)
     assert again.status_code == 202
     assert ConnectionTest.objects.count() == 1
-    assert client.post(f"/servers/{server.pk}/test")["Location"] == f"/servers/{server.pk}/"
+    for answer in (response, again):
+        assert '<a href="#server-test">Show the answer</a>' in answer.content.decode()
+    plain = client.post(f"/servers/{server.pk}/test")
+    assert plain["Location"] == f"/servers/{server.pk}/#server-test"
 
 
 def test_the_card_tells_the_last_test_of_the_record_with_its_age(
