@@ -85,12 +85,14 @@ class PowerPoll(Source):
                 power = Power((await bmc.chassis_status()).power.value)
                 # Before anything is told: the state of another machine is not this server's.
                 seen = await self._identities.check(bmc, access, anew=row.is_doubted)
+                desk.count("polls_read")
                 self._tell(desk, row, power)
                 if seen.guid and not row.guid:
                     desk.news.guid(row.bmc_id, seen.guid)
         except NOTHING_LEARNED:
-            pass
+            desk.count("polls_put_off")
         except (NoAccess, BmcError) as error:
+            desk.count("polls_failed")
             for server_id in row.server_ids:
                 desk.news.read(PowerFault(server_id, error.code, error.params))
         finally:

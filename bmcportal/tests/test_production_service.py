@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +171,32 @@ def test_a_database_that_goes_away_costs_no_command_and_heals_without_a_restart(
     assert simulated.fleet.executed_count() == before + 1
     assert {name: process.pid for name, process in production.processes.items()} == pids
     assert all(process.poll() is None for process in production.processes.values())
+
+
+OUTAGE_SECONDS = 60
+HEALED_SECONDS = 30
+
+
+@pytest.mark.timeout(300)
+def test_a_minute_without_the_database_in_the_middle_of_an_order_loses_and_repeats_nothing(
+    production: Production, simulated: FleetThread
+) -> None:
+    bmc = simulated.fleet[4]
+    job = order(production, "web-4", PowerAction.SOFT_OFF)
+    production.doorway.shut()
+    ends_at = time.monotonic() + OUTAGE_SECONDS
+    while time.monotonic() < ends_at:  # the whole minute: pages say so, nothing is sent twice
+        page = httpx.get(f"{production.url}/account/sign-in", timeout=20)
+        assert page.status_code in (200, 503)
+        assert bmc.executed_count() <= 1
+        time.sleep(1)
+    production.doorway.open()
+    wait_until(lambda: ready(production).get("is_ready"), HEALED_SECONDS, "ready again")
+    assert wait_until(lambda: result(production, job), 120, "the result") == "succeeded"
+    assert bmc.executed_count() == 1
+    sent = "SELECT count(*) FROM jobs_commandattempt a JOIN jobs_jobtarget t ON t.id = a.target_id "
+    rows = production.query(sent + "WHERE t.job_id = %s AND a.sent_at IS NOT NULL", job)
+    assert rows[0][0] == 1
 
 
 @pytest.mark.timeout(240)

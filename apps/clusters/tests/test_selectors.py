@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts.models import User
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster, RoleGrant
-from apps.clusters.selectors import clusters_visible, has_everywhere
+from apps.clusters.selectors import clusters_visible, has_everywhere, roles_in
 
 pytestmark = pytest.mark.django_db
 
@@ -56,3 +56,12 @@ def test_a_second_global_grant_is_refused_too() -> None:
     user = _user("a", Role.USER)
     with pytest.raises(IntegrityError), transaction.atomic():
         RoleGrant.objects.create(user=user, role=Role.ADMIN, cluster=None)
+
+
+def test_roles_in_a_cluster_include_the_weaker_ones() -> None:
+    web, other = Cluster.objects.create(name="web"), Cluster.objects.create(name="other")
+    person = _user("p", Role.OPERATOR, web)
+    assert roles_in(person, web.pk) == {Role.READONLY, Role.USER, Role.OPERATOR}
+    assert roles_in(person, other.pk) == set()
+    assert roles_in(person, None) == set()
+    assert roles_in(_user("a", Role.ADMIN), None) == set(Role)

@@ -44,12 +44,13 @@ class BmcRow:
     credential: Credential | None
     fault: str
     guid: str
-    serial: str
-    is_doubted: bool
-    """When it was read last, another machine answered."""
     refused_key: str
     refused_count: int
     read_at: float
+    serial: str = ""
+    """As the BMC reported it."""
+    is_doubted: bool = False
+    """When it was read last, another machine answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Access:
     endpoint: Endpoint
     credential: Credential
     guid: str
-    serial: str
+    serial: str = ""
     """As the BMC reported it."""
 
 
