@@ -136,8 +136,8 @@ def _order(test: ConnectionTest) -> Order:
 def _row_of_guest(test: ConnectionTest) -> BmcRow:
     return BmcRow(
         bmc_id=NO_BMC, server_ids=(), address=test.address, port=test.port, suites=(),
-        workarounds=frozenset(), networks=(), credential=None, fault="", guid="", serial="",
-        is_doubted=False, own_key="", refused_key="", refused_count=0, read_at=monotonic(),
+        workarounds=frozenset(), networks=(), credential=None, fault="", guid="",
+        own_key="", refused_key="", refused_count=0, read_at=monotonic(),
     )  # fmt: skip
 
 

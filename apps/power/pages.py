@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from apps.audit.models import AuditEntry
 from apps.bmc import PowerAction
 from apps.inventory.models import Server
-from apps.inventory.services.identity import machine_answering, machine_recorded
+from apps.inventory.services.machines import machine_answering, machine_recorded
 from apps.jobs.choices import OPEN
 from apps.jobs.models import JobTarget
 from apps.power.choices import IDENTIFY_KIND

@@ -13,8 +13,8 @@ from apps.bmc import PowerAction
 from apps.core.http import HtmxHttpRequest, is_fragment, redirect_after_post
 from apps.inventory.models import Server
 from apps.inventory.selectors import may_operate, servers_full
-from apps.inventory.services import identity
-from apps.inventory.services.identity import Machine, MachineChanged
+from apps.inventory.services import machines
+from apps.inventory.services.machines import Machine, MachineChanged
 from apps.inventory.services.reading import server_ask
 from apps.jobs.selectors import jobs_visible_to
 from apps.jobs.services import RequestKeyReused, job_stop
@@ -77,7 +77,7 @@ def machine_accept(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     server = get_object_or_404(servers_full(request.user), pk=pk)
     if not may_operate(request.user, server):
         raise PermissionDenied
-    answering = identity.machine_answering(server.status)
+    answering = machines.machine_answering(server.status)
     if request.method != "POST":
         shown = answering or Machine()
         form = MachineForm(initial={"guid": shown.guid, "serial": shown.serial})
@@ -135,7 +135,7 @@ def _told(request: HtmxHttpRequest, server: Server, status: int) -> HttpResponse
 def _accepted(request: HtmxHttpRequest, server: Server, form: MachineForm) -> bool:
     machine = Machine(form.cleaned_data["guid"], form.cleaned_data["serial"])
     try:
-        identity.machine_accept(
+        machines.machine_accept(
             actor=request.user, server=server, machine=machine, reason=form.cleaned_data["reason"]
         )
     except MachineChanged:
@@ -156,6 +156,6 @@ def _machines(
         "server": server,
         "form": form,
         "answering": answering,
-        "recorded": identity.machine_recorded(server.bmc),
+        "recorded": machines.machine_recorded(server.bmc),
     }
     return render(request, f"power/{name}", context, status=status)

@@ -233,7 +233,7 @@ def test_without_javascript_an_order_is_given_with_plain_pages(
     visitor.page.get_by_role("link", name="Soft off").click()
     expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("Soft off web-on?")
     visitor.page.get_by_role("button", name="Soft off").click()
-    expect(visitor.page.locator(".bp-sv-state")).to_contain_text("Soft off ordered")
+    expect(visitor.page.locator(".bp-orders")).to_contain_text("Soft off ordered")
     assert Job.objects.get().params == {"action": "soft_off"}
 
 
@@ -366,7 +366,7 @@ def test_soft_off_by_keyboard_is_seen_in_a_second_browser(
             first.keyboard.press("Enter")
 
             simulated.wait_until(bmc, lambda b: b.power is PowerState.OFF, 20.0)
-            expect(state).to_contain_text(
+            expect(first.locator(f"#server-orders-{server.pk}")).to_contain_text(
                 re.compile(r"Off, verified \d\d:\d\d:\d\d"), timeout=8_000
             )
             expect(seen).to_have_text("Off", timeout=2_000)

@@ -57,12 +57,13 @@ class BmcRow:
     guid: str
     own_key: str
     """The secret it is read with; `credential` may be another one that somebody tries."""
-    serial: str
-    is_doubted: bool
-    """When it was read last, another machine answered."""
     refused_key: str
     refused_count: int
     read_at: float
+    serial: str = ""
+    """As the BMC reported it."""
+    is_doubted: bool = False
+    """When it was read last, another machine answered."""
     is_known: bool = False
     """Vendor, product and serial number have been learnt."""
 
@@ -74,7 +75,7 @@ class Access:
     endpoint: Endpoint
     credential: Credential
     guid: str
-    serial: str
+    serial: str = ""
     """As the BMC reported it."""
 
 

@@ -19,7 +19,7 @@ from apps.core.dbtime import now_plus
 from apps.core.faults import fault_of
 from apps.core.testing import make_cluster, make_server, make_user
 from apps.inventory.models import Bmc, Server, ServerStatus
-from apps.inventory.services.identity import (
+from apps.inventory.services.machines import (
     Machine,
     MachineChanged,
     machine_accept,

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.core.faults import fault_of
 from apps.core.testing import make_server
 from apps.jobs.choices import FINAL, TargetState
 from apps.jobs.models import CommandAttempt, Job, JobTarget
@@ -65,7 +66,11 @@ STATES: list[tuple[dict[str, Any], str, list[str]]] = [
         "accepted",
         ["Reset", "accepted by the BMC", "14:02:03", "effect not readable"],
     ),
-    ({"state": "skipped", "result": "already_off"}, "off", ["It was off already", "nothing was"]),
+    (
+        {"state": "skipped", "result": "already_off"},
+        "off",
+        ["It was off already.", "Nothing was sent."],
+    ),
     ({"state": "cancelled", "result": "stopped"}, "off", ["stopped", "Nothing was sent."]),
     (
         {"state": "unknown", "result": PowerResult.NO_EVIDENCE, "sent": True},
@@ -82,8 +87,25 @@ STATES: list[tuple[dict[str, Any], str, list[str]]] = [
         "unknown",
         ["Another command went to the server before", "It may have run"],
     ),
-    ({"state": "failed", "result": "expired"}, "fail", ["dropped; nothing was sent."]),
-    ({"state": "failed", "result": PowerResult.STILL_ON}, "fail", ["failed", "It is still on"]),
+    (
+        {"state": "unknown", "result": "internal_error", "sent": True},
+        "unknown",
+        ["The portal made a mistake.", "It may have run"],
+    ),
+    (
+        {"state": "unknown", "result": "server_removed", "sent": True},
+        "unknown",
+        ["The server was removed meanwhile.", "It may have run"],
+    ),
+    ({"state": "failed", "result": "expired"}, "fail", ["dropped.", "Nothing was sent."]),
+    ({"state": "failed", "result": PowerResult.STILL_ON}, "fail", ["failed", "Still on"]),
+    (
+        {"state": "failed", "result": "protected", "result_params": {"reason": "payroll"}},
+        "fail",
+        ["failed", "protected: “payroll”", "Nothing was sent.", "An admin lifts"],
+    ),
+    ({"state": "failed", "result": "not_allowed"}, "fail", ["may not do that here any more"]),
+    ({"state": "failed", "result": "wrong_identity"}, "fail", ["Another machine answers"]),
 ]
 
 
@@ -91,6 +113,8 @@ STATES: list[tuple[dict[str, Any], str, list[str]]] = [
 def test_each_state_has_its_words(facts: dict[str, Any], tone: str, words: list[str]) -> None:
     line = line_of(target(**facts))
     said = f"{line.text} {line.detail} {line.next_step}"
+    if line.fault:
+        said += f" {fault_of(line.fault, line.params)}"
     assert line.tone == tone
     for word in words:
         assert word in said
