@@ -15,7 +15,6 @@ Label: TypeAlias = "str | _StrPromise"
 Told = Mapping[str, Any]
 """The plain values of an object, as services tell them to the audit: names and no secrets."""
 
-LONGEST: Final = 300
 NOTHING: Final[tuple[Any, ...]] = ("", None, [], {}, ())
 
 
@@ -42,8 +41,7 @@ class Words:
         if any(value is nothing or value == nothing for nothing in NOTHING) and value is not False:
             return ""
         write = self.values.get(name)
-        text = str(write(value)) if write else _written(value)
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+        return str(write(value)) if write else _written(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,10 @@ class Elevation:
         return str(self.rack.units * UNIT_HEIGHT + 12)
 
     @property
+    def frame_height(self) -> str:
+        return str(self.rack.units * UNIT_HEIGHT + 8)
+
+    @property
     def free_count(self) -> int:
         return sum(gap.count for gap in self.gaps)
 
