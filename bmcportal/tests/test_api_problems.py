@@ -88,13 +88,13 @@ def test_another_format_than_json_is_406(admin: User) -> None:
 
 @pytest.mark.parametrize("kind", ["text/xml", "application/x-www-form-urlencoded", "x", "text/csv"])
 def test_another_body_than_json_is_415(admin: User, kind: str) -> None:
-    answer = api_client(admin).generic("POST", "/api/sites/", b"name=x", content_type=kind)
+    answer = api_client(admin).generic("POST", "/api/sites/", "name=x", content_type=kind)
     problem(answer, 415, "unsupported_media_type")
 
 
 def test_a_body_without_a_length_is_411(admin: User) -> None:
     answer = api_client(admin).generic(
-        "POST", "/api/sites/", b"", headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH=""
+        "POST", "/api/sites/", "", headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH=""
     )
     problem(answer, 411, "length_required")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -25,9 +26,8 @@ def server(web: Cluster, operator: User) -> Server:
     api_client(operator).patch(f"/api/servers/{server.pk}", {"notes": "fan swap"})
     api_client(operator).post(f"/api/servers/{server.pk}/power/on", {"reason": "after it"})
     status_record([PowerReading(server.pk, Power.OFF)])
-    for moment, row in enumerate(
-        sorted([*AuditEntry.objects.all(), *StateChange.objects.all()], key=lambda row: row.at)
-    ):
+    rows: list[Any] = [*AuditEntry.objects.all(), *StateChange.objects.all()]
+    for moment, row in enumerate(sorted(rows, key=lambda row: row.at)):
         # The database's clock has steps of a millisecond on SQLite.
         at = row.at.replace(microsecond=moment)
         type(row)._base_manager.filter(pk=row.pk).update(at=at)

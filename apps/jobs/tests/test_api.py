@@ -46,7 +46,10 @@ def test_a_job_is_told_with_the_targets_one_sees_and_their_counts(
 
 def test_a_result_is_told_in_words(admin: User, job: Job) -> None:
     JobTarget.objects.filter(pk=job.targets.order_by("pk").values("pk")[:1]).update(
-        state=TargetState.FAILED, result="unreachable", previous_power="on", ended_at="2026-01-01Z"
+        state=TargetState.FAILED,
+        result="unreachable",
+        previous_power="on",
+        ended_at="2026-01-01T00:00Z",
     )
     [failed] = api_client(admin).get(f"/api/jobs/{job.pk}/targets?state=failed").json()["results"]
     assert (failed["result"]["code"], failed["result"]["title"]) == (
