@@ -121,10 +121,10 @@ def test_what_is_in_use_is_not_removed(admin: User, operator: User, web: Cluster
     rack = make_rack(site=make_site("muc"))
     assert server.cluster is not None
     for url, words in (
-        (f"/api/sites/{site.pk}", "BMCs or racks"),
-        (f"/api/sites/{rack.site_id}", "BMCs or racks"),
-        (f"/api/clusters/{server.cluster_id}", "Servers belong to it"),
-        (f"/api/clusters/{web.pk}", "People hold roles in it"),
+        (f"/api/sites/{site.pk}", "1 server"),
+        (f"/api/sites/{rack.site_id}", "1 rack"),
+        (f"/api/clusters/{server.cluster_id}", "1 server"),
+        (f"/api/clusters/{web.pk}", "1 role"),
     ):
         answer = client.delete(url)
         assert (answer.status_code, answer.json()["code"]) == (409, "in_use")

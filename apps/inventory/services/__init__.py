@@ -19,7 +19,7 @@ from apps.inventory.services.custom_fields import (
     customfield_update,
 )
 from apps.inventory.services.facts import ServerFacts
-from apps.inventory.services.identity import identity_learn
+from apps.inventory.services.machines import identity_learn
 from apps.inventory.services.profiles import profile_create, profile_delete, profile_update
 from apps.inventory.services.racks import RackFacts, rack_create, rack_delete, rack_update
 from apps.inventory.services.servers import server_create, server_delete, server_update

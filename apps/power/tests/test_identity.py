@@ -229,7 +229,7 @@ def test_a_new_login_is_compared_and_an_old_one_costs_nothing(
     for _ in range(3):
         due()
         poll_once(pool, poll)
-    assert (bmc.logins, bmc.reads) == (1, 4)  # three states and one GUID
+    assert (bmc.logins, bmc.reads) == (1, 6)  # three states, one GUID, device and inventory
     bmc.guid = OTHER
     asyncio.run(pool.logout(Endpoint(server.bmc.address, server.bmc.port)))
     due()
