@@ -33,6 +33,7 @@ HOW: Final[list[tuple[str, str | Promise]]] = [
     (SET, gettext_lazy("Set to")),
     (CLEAR, gettext_lazy("Clear")),
 ]
+CHOOSE: Final = gettext_lazy("Choose")
 FACTS: Final = ("cluster", "rack", "model", "profile", "suite")
 EMPTY: Final[dict[str, Any]] = {"cluster": None, "rack": None, "model": "", "profile": None}
 TYPED_FROM: Final = 11
@@ -76,24 +77,30 @@ class ExpectedForm(forms.Form):
 class BulkEditForm(ExpectedForm):
     cluster_how = _how_field(SERVER_LABELS["cluster"])
     cluster = forms.ModelChoiceField(
-        Cluster.objects.none(), label=SERVER_LABELS["cluster"], required=False
+        Cluster.objects.none(),
+        label=SERVER_LABELS["cluster"],
+        required=False,
+        empty_label=CHOOSE,
     )
     rack_how = _how_field(SERVER_LABELS["rack"])
     rack = RackField(
-        empty_label="---------",
+        empty_label=CHOOSE,
         help_text=gettext_lazy("The unit is left open: say it for each server."),
     )
     model_how = _how_field(SERVER_LABELS["model"])
     model = line_field(SERVER_LABELS["model"], most=LENGTHS["model"])
     profile_how = _how_field(SERVER_LABELS["profile"])
     profile = forms.ModelChoiceField(
-        CredentialProfile.objects.none(), label=SERVER_LABELS["profile"], required=False
+        CredentialProfile.objects.none(),
+        label=SERVER_LABELS["profile"],
+        required=False,
+        empty_label=CHOOSE,
     )
     suite_how = _how_field(SERVER_LABELS["suite"], may_clear=False)
     suite = forms.ChoiceField(
         label=SERVER_LABELS["suite"],
         required=False,
-        choices=[("", "---------"), *SuiteChoice.choices],
+        choices=[("", CHOOSE), *SuiteChoice.choices],
     )
     protection = forms.ChoiceField(
         label=gettext_lazy("Protection"),
