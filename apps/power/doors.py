@@ -21,7 +21,8 @@ from apps.power.choices import (
     PowerResult,
     result_words,
 )
-from apps.power.pages import ACTION_ICON, activity, orders_context
+from apps.power.pages import ACTION_ICON, orders_context
+from apps.power.timeline import activity
 
 ACTION_SHORT: Final[dict[PowerAction, str | Promise]] = {
     PowerAction.OFF: _("Hard off"),

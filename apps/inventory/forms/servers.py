@@ -17,7 +17,7 @@ from apps.clusters.choices import Role
 from apps.clusters.models import Cluster, Site
 from apps.clusters.selectors import has_everywhere, scope_filter
 from apps.inventory.addresses import address_clean
-from apps.inventory.choices import Protocol, SuiteChoice
+from apps.inventory.choices import Protocol, SuiteChoice, Workaround
 from apps.inventory.forms.base import (
     LinesField,
     RackField,
@@ -36,8 +36,8 @@ from apps.inventory.words import SERVER_LABELS, server_words
 
 FACTS: Final = (
     "name", "cluster", "model", "serial", "asset_tag", "tags", "notes", "site", "rack",
-    "rack_unit", "unit_count", "address", "port", "protocol", "suite", "profile",
-    "is_protected", "protected_reason",
+    "rack_unit", "unit_count", "address", "port", "protocol", "suite", "workarounds",
+    "profile",     "is_protected", "protected_reason",
 )  # fmt: skip
 
 
@@ -93,6 +93,13 @@ class ServerForm(VersionedForm):
     )
     suite = forms.ChoiceField(
         label=SERVER_LABELS["suite"], choices=SuiteChoice.choices, initial=SuiteChoice.AUTO
+    )
+    workarounds = forms.MultipleChoiceField(
+        label=SERVER_LABELS["workarounds"],
+        choices=Workaround.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        help_text=gettext_lazy("Only for BMCs that cannot be logged in to without."),
     )
     profile = forms.ModelChoiceField(
         CredentialProfile.objects.none(),
@@ -151,6 +158,9 @@ class ServerForm(VersionedForm):
 
     def clean_protocol(self) -> str:
         return self.cleaned_data["protocol"] or str(Protocol.IPMI)
+
+    def clean_workarounds(self) -> tuple[str, ...]:
+        return tuple(self.cleaned_data["workarounds"])
 
     def clean_unit_count(self) -> int:
         return self.cleaned_data["unit_count"] or 1

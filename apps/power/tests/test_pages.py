@@ -11,11 +11,14 @@ from django.utils import timezone
 
 from apps.core.faults import fault_of
 from apps.core.testing import make_server
+from apps.inventory.choices import Power
+from apps.inventory.services import PowerFault, PowerReading, status_record
 from apps.jobs.choices import FINAL, TargetState
 from apps.jobs.models import CommandAttempt, Job, JobTarget
 from apps.power.choices import PowerResult
 from apps.power.lines import line_of
-from apps.power.pages import activity, current_lines
+from apps.power.pages import current_lines
+from apps.power.timeline import activity
 
 pytestmark = pytest.mark.django_db
 AT = dt.datetime(2026, 11, 23, 14, 2, 3, tzinfo=dt.UTC)
@@ -177,4 +180,21 @@ def test_the_page_has_a_constant_number_of_queries(
         client.get(server.get_absolute_url())
 
 
-QUERIES = 14
+QUERIES = 15
+
+
+def test_changes_of_state_stand_between_orders_and_changes(
+    client: Client, readonly: Any, web: Any
+) -> None:
+    server = make_server(name="web-1", cluster=web, status={"power": "on", "fault": ""})
+    status_record([PowerFault(server.pk, "unreachable", {"stage": "login"})])
+    status_record([PowerReading(server.pk, Power.OFF)])
+    status_record([PowerReading(server.pk, Power.ON)])
+    told = [(happening.actor, str(happening.line.text)) for happening in activity(server)]
+    assert told == [
+        ("", "Off → On, as read"), ("", "Read again: off"), ("", "Unknown; it was on"),
+    ]  # fmt: skip
+    client.force_login(readonly)
+    text = client.get(server.get_absolute_url()).content.decode()
+    assert "BMC does not answer." in text
+    assert text.index("Off → On, as read") < text.index("Unknown; it was on")
