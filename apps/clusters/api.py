@@ -30,6 +30,7 @@ from apps.core.api import (
     differences,
     expected_version,
     gone,
+    is_read,
     shown,
     valid,
 )
@@ -48,7 +49,7 @@ CLUSTERS: Final = Listing(ClusterSerializer, _ORDERINGS, ClusterFilterSet)
 @idempotent
 def site_list(request: ApiRequest) -> Response:
     """Sites: places with their own BMC network."""
-    if request.method != "POST":
+    if is_read(request):
         return SITES.answer(request, sites_visible(request.user))
     _need_admin(request)
     body = valid(SiteBody, request)
@@ -65,7 +66,7 @@ def site_list(request: ApiRequest) -> Response:
 def site_detail(request: ApiRequest, pk: int) -> Response:
     """One site."""
     site = get_object_or_404(sites_visible(request.user), pk=pk)
-    if request.method == "GET":
+    if is_read(request):
         return shown(SiteSerializer, site, request)
     _need_admin(request)
     if request.method == "DELETE":
@@ -84,7 +85,7 @@ def site_detail(request: ApiRequest, pk: int) -> Response:
 @idempotent
 def cluster_list(request: ApiRequest) -> Response:
     """Clusters: servers that serve one purpose, and the scope of roles."""
-    if request.method != "POST":
+    if is_read(request):
         return CLUSTERS.answer(request, clusters_visible(request.user))
     _need_admin(request)
     body = valid(ClusterBody, request)
@@ -101,7 +102,7 @@ def cluster_list(request: ApiRequest) -> Response:
 def cluster_detail(request: ApiRequest, pk: int) -> Response:
     """One cluster."""
     cluster = get_object_or_404(clusters_visible(request.user), pk=pk)
-    if request.method == "GET":
+    if is_read(request):
         return shown(ClusterSerializer, cluster, request)
     _need_admin(request)
     if request.method == "DELETE":

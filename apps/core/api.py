@@ -46,9 +46,16 @@ class ApiRequest(Request):
 def api_view(
     *methods: str,
 ) -> Callable[[Callable[Concatenate[ApiRequest, P], Response]], Callable[..., HttpResponseBase]]:
-    """Make a REST view of a function; REST framework's decorator, with the type of who asks."""
-    decorate: Any = decorators.api_view(list(methods))
+    """Make a REST view of a function; REST framework's decorator, with the type of who asks.
+
+    What answers GET answers HEAD: ask `is_read`, not the method.
+    """
+    decorate: Any = decorators.api_view([*methods, *(["HEAD"] if "GET" in methods else [])])
     return decorate  # type: ignore[no-any-return]  # as above
+
+
+def is_read(request: Request) -> bool:
+    return request.method in ("GET", "HEAD")
 
 
 # ------------------------------------------------------------------ bodies

@@ -25,6 +25,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from apps.core.stale import StaleObject
@@ -333,6 +334,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     problem = problem_of(error)
     if problem is None:
         return None
+    request = context["request"]
+    # Whatever the view renders, its errors are JSON.
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
     return Response(
         problem.document(),
         status=problem.status,

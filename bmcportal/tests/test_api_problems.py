@@ -14,7 +14,7 @@ from rest_framework.exceptions import Throttled
 from apps.accounts.models import User
 from apps.clusters.models import Cluster, Site
 from apps.core.problems import WORDS, errors_flat, problem_of
-from apps.core.testing import api_client, make_server, make_site
+from apps.core.testing import api_client, make_cluster, make_server, make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,9 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("path", ["/api/servers/", "/api/servers/1", "/api/nope", "/api", "/api/"])
+@pytest.mark.parametrize(
+    "path", ["/api/servers/", "/api/servers/1", "/api/nope", "/api", "/api/", "/api/schema/"]
+)
 def test_a_stranger_gets_401_and_a_challenge_never_a_redirect(client: Client, path: str) -> None:
     for answer in (client.get(path), client.post(path)):
         problem(answer, 401, "not_signed_in")
@@ -79,6 +81,16 @@ def test_a_method_that_is_none_is_405_and_names_those_that_are(admin: User) -> N
     ):
         problem(answer, 405, "method_not_allowed")
         assert answer["Allow"]
+
+
+def test_head_is_get_without_a_body(admin: User, outsider: User) -> None:
+    server = make_server(cluster=make_cluster("web"))
+    client = api_client(admin)
+    for path in ("/api/servers/", f"/api/servers/{server.pk}", "/api/sites/", "/api/jobs/"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+    assert client.head(f"/api/servers/{server.pk}")["ETag"] == '"v1"'
+    assert api_client(outsider).head(f"/api/servers/{server.pk}").status_code == 404
 
 
 def test_another_format_than_json_is_406(admin: User) -> None:

@@ -21,6 +21,7 @@ from apps.core.api import (
     differences,
     expected_version,
     gone,
+    is_read,
     problem_at,
     shown,
     valid,
@@ -52,7 +53,7 @@ def _profiles() -> QuerySet[CredentialProfile]:
 def profile_list(request: ApiRequest) -> Response:
     """Credential profiles: accounts on BMCs. For admins only."""
     _need_admin(request)
-    if request.method != "POST":
+    if is_read(request):
         return PROFILES.answer(request, _profiles())
     body = valid(ProfileBody, request)
     facts, clusters = profile_facts(body, None)
@@ -77,7 +78,7 @@ def profile_detail(request: ApiRequest, pk: int) -> Response:
     """One credential profile. For admins only."""
     _need_admin(request)
     profile = get_object_or_404(_profiles(), pk=pk)
-    if request.method == "GET":
+    if is_read(request):
         return shown(ProfileSerializer, profile, request)
     if request.method == "DELETE":
         version = expected_version(request, profile)

@@ -22,6 +22,7 @@ from apps.core.api import (
     differences,
     expected_version,
     gone,
+    is_read,
     problem_at,
     shown,
     valid,
@@ -67,7 +68,7 @@ def _bmcs(request: ApiRequest) -> QuerySet[Bmc]:
 @idempotent
 def rack_list(request: ApiRequest) -> Response:
     """Racks: where servers stand."""
-    if request.method != "POST":
+    if is_read(request):
         return RACKS.answer(request, _racks(request))
     _need_admin(request)
     facts = rack_new(valid(RackBody, request))
@@ -88,7 +89,7 @@ def rack_list(request: ApiRequest) -> Response:
 def rack_detail(request: ApiRequest, pk: int) -> Response:
     """One rack."""
     rack = get_object_or_404(_racks(request), pk=pk)
-    if request.method == "GET":
+    if is_read(request):
         return shown(RackSerializer, rack, request)
     _need_admin(request)
     if request.method == "DELETE":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from apps.core.api import (
     differences,
     expected_version,
     gone,
+    is_read,
     problem_at,
     shown,
     valid,
@@ -74,7 +76,7 @@ def rows(request: ApiRequest) -> ServerQuerySet:
 @idempotent
 def server_list(request: ApiRequest) -> Response:
     """Servers, with what was last read of them."""
-    if request.method != "POST":
+    if is_read(request):
         return SERVERS.answer(request, rows(request))
     if not may_add_servers(request.user):
         raise PermissionDenied
@@ -94,7 +96,7 @@ def server_list(request: ApiRequest) -> Response:
 def server_detail(request: ApiRequest, pk: int) -> Response:
     """One server."""
     server = get_object_or_404(rows(request), pk=pk)
-    if request.method == "GET":
+    if is_read(request):
         return shown(ServerSerializer, server, request)
     if not may_operate(request.user, server):
         raise PermissionDenied
@@ -135,15 +137,13 @@ def server_url(pk: int) -> str:
     return reverse("inventory_api:server_detail", args=[pk])
 
 
-class at_fields:  # noqa: N801  a context manager reads like a verb
+@contextmanager
+def at_fields() -> Iterator[None]:
     """Turn a service's complaint into the 422 that names fields of the body."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ValidationError):
-            raise problem_at(error, fact_path) from None
+    try:
+        yield
+    except ValidationError as error:
+        raise problem_at(error, fact_path) from None
 
 
 def facts_of_change(server: Server, body: Mapping[str, Any], *, is_partial: bool) -> ServerFacts:
