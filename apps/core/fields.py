@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import models
 
-_NUMBER: Final = re.compile(r"\d+")
+_NUMBER: Final = re.compile(r"[0-9]+")
 KEY_LENGTH: Final = 600
 
 

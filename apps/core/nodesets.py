@@ -33,7 +33,9 @@ MOST_FOLDED: Final = 200
 """Folding names with several numbers takes a second for some thousands."""
 
 _SIGNS: Final = frozenset("[]!&^,@")
-_RANGE: Final = re.compile(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*(?:/\s*(\d{1,12})\s*)?)?")
+_RANGE: Final = re.compile(
+    r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*(?:/\s*(\d{1,12})\s*)?)?", re.ASCII
+)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 
 

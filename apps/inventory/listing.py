@@ -218,9 +218,12 @@ def fault_words(code: str) -> str:
     return fault_of(code).title.rstrip(".")
 
 
-def listing_of(user: User | AnonymousUser, asked: QueryDict) -> Listing:
-    """Read a URL's query. What means nothing is told in `left_out`, never an error."""
-    reach = reach_of(user)
+def listing_of(user: User | AnonymousUser, asked: QueryDict, reach: Reach | None = None) -> Listing:
+    """Read a URL's query. What means nothing is told in `left_out`, never an error.
+
+    `reach` is the person's, where it was read for the same request already.
+    """
+    reach = reach or reach_of(user)
     text = (asked.get("q") or asked.get("nodes") or "").strip()
     is_nodes = looks_like_nodeset(text) and asked.get("as") != AS_TEXT
     is_nodes = is_nodes or bool(asked.get("nodes") and not asked.get("q"))

@@ -15,7 +15,13 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.clusters.choices import Role
-from apps.clusters.selectors import clusters_visible, grants_of, has_everywhere, roles_in
+from apps.clusters.selectors import (
+    Reach,
+    clusters_visible,
+    grants_of,
+    has_everywhere,
+    roles_in,
+)
 from apps.core.actions import Action, row_actions
 from apps.core.dbtime import now_plus
 from apps.inventory.listing import listing_of
@@ -43,6 +49,10 @@ class Summary:
 
     count: int
     lost: int
+
+    @property
+    def total(self) -> int:
+        return self.count + self.lost
 
 
 def servers_full(user: User | AnonymousUser) -> ServerQuerySet:
@@ -72,23 +82,28 @@ def selection_of(user: User, text: str) -> ServerSelection | None:
     return ServerSelection.objects.filter(pk=pk, user_id=user.pk, updated_at__gt=since).first()
 
 
-def selection_servers(user: User, selection: ServerSelection) -> ServerQuerySet:
+def selection_servers(
+    user: User, selection: ServerSelection, reach: Reach | None = None
+) -> ServerQuerySet:
     """Return the servers of a selection that this person sees now.
 
     "All that match" is asked anew; when its filter means less than it did, nothing matches: it
-    never grows over what the person saw.
+    never grows over what the person saw. `reach` as in `listing_of`.
     """
     if selection.user_id != user.pk:
         return Server.objects.none()
     if not selection.is_all:
-        return Server.objects.visible_to(user).filter(pk__in=selection.ids)
-    listing = listing_of(user, QueryDict(selection.query))
+        return Server.objects.visible_to(reach or user).filter(pk__in=selection.ids)
+    listing = listing_of(user, QueryDict(selection.query), reach)
     rows = listing.rows() if listing.is_exact else Server.objects.none()
     return rows.exclude(pk__in=selection.ids)
 
 
-def selection_summary(user: User, selection: ServerSelection) -> Summary:
-    count = selection_servers(user, selection).count()
+def selection_summary(
+    user: User, selection: ServerSelection, reach: Reach | None = None
+) -> Summary:
+    """Count what the selection holds now; `reach` as in `listing_of`."""
+    count = selection_servers(user, selection, reach).count()
     return Summary(count, 0 if selection.is_all else len(selection.ids) - count)
 
 

@@ -116,7 +116,9 @@ COLUMNS: Final = (
         "power", gettext_lazy("Power"), _power, _path("status__power"),
         css="k-power", is_default=True, is_fixed=True, is_worst_first=True,
     ),
-    Column("read", gettext_lazy("Last read"), _read, _path("status__power_read_at")),
+    Column(
+        "read", gettext_lazy("Last read"), _read, _path("status__power_read_at"), css="not-s nowrap"
+    ),
     Column(
         "cluster", gettext_lazy("Cluster"), _cluster, _path("cluster__name"), is_default=True
     ),
@@ -175,6 +177,11 @@ class Table:
         if self.keys != DEFAULT_KEYS:
             shown["columns"] = ",".join(self.keys)
         return shown
+
+    @property
+    def is_wide(self) -> bool:
+        """It may be wider than the page: it scrolls in its card."""
+        return len(self.columns) > len(DEFAULT_KEYS)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -195,8 +195,10 @@ const liveIds = () => [...new Set($$("[data-live-server]").map((n) => Number(n.d
 function subscribe(always = false) {
   const ids = liveIds();
   if (ids.length && !socket) return connect();
-  const page = $("[data-live-page]")?.dataset.livePage;
-  const text = JSON.stringify(page ? { subscribe: ids, page } : { subscribe: ids });
+  const table = $("table[data-columns]");
+  const page = table ? "list" : $("[data-live-page]")?.dataset.livePage;
+  const columns = table?.dataset.columns.split(",");
+  const text = JSON.stringify({ subscribe: ids, page, columns });
   if (socket?.readyState !== WebSocket.OPEN || (!always && text === lastIds)) return undefined;
   lastIds = text;
   return socket.send(text);
@@ -316,8 +318,199 @@ document.addEventListener("input", (event) => {
   }
 });
 
+// ---------------------------------------------------------------- the list: what is picked
+// The selection lives on the server. Each change is sent with what it changes only, one after
+// another; the answer is the bar with the true count.
+let lastPicked = null;
+let sending = Promise.resolve();
+
+const boxes = () => $$("input[name='ids'][form='selection-form']");
+const selectionId = () => $("#selection-bar")?.dataset.selection ?? "";
+
+function mark(box) {
+  box.closest("tbody")?.classList.toggle("is-picked", box.checked);
+}
+
+function pickMany(list, isPicked) {
+  const changed = list.filter((box) => box.checked !== isPicked);
+  for (const box of changed) {
+    box.checked = isPicked;
+    mark(box);
+  }
+  if (changed.length) pickSend(isPicked ? "tick" : "untick", changed);
+  pageBoxDraw();
+}
+
+function pickRange(to, isPicked) {
+  const all = boxes();
+  const ends = [all.indexOf(lastPicked?.isConnected ? lastPicked : to), all.indexOf(to)].sort((x, y) => x - y);
+  pickMany(all.slice(Math.max(0, ends[0]), ends[1] + 1), isPicked);
+}
+
+function pickSend(act, changed = []) {
+  sending = sending.then(async () => {
+    const form = $("#selection-form");
+    if (!form) return;
+    const body = new FormData();
+    body.set("act", act);
+    body.set("selection", selectionId());
+    body.set("query", form.elements.query.value);
+    for (const box of changed) body.append("ids", box.value);
+    const headers = { "HX-Request": "true", "X-CSRFToken": $('meta[name="csrf-token"]').content };
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, headers, credentials: "same-origin" });
+      if (answer.redirected) return location.reload(); // signed out meanwhile
+      if (!answer.ok && answer.status !== 422) throw new Error(String(answer.status));
+      barReplace(await answer.text());
+      if (answer.status === 422) pickUndo(changed);
+      else if (act === "all" || act === "clear") boxesSet(act === "all");
+    } catch {
+      toast(words.failed, true);
+      pickUndo(changed);
+    }
+  });
+}
+
+function pickUndo(changed) {
+  for (const box of changed) {
+    box.checked = !box.checked;
+    mark(box);
+  }
+  pageBoxDraw();
+}
+
+function boxesSet(isPicked) {
+  for (const box of boxes()) {
+    box.checked = isPicked;
+    mark(box);
+  }
+  pageBoxDraw();
+}
+
+function barReplace(html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  const fresh = $("#selection-bar", holder.content);
+  const old = $("#selection-bar");
+  if (!fresh || !old) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : null;
+  old.replaceWith(fresh);
+  window.htmx?.process(fresh);
+  if (fresh.dataset.error) toast(fresh.dataset.error, true);
+  if (focused !== null) (document.getElementById(focused) ?? $("button, a", fresh) ?? $("[data-pick-page]"))?.focus();
+  selectionCarry();
+}
+
+// Links to other lists and pages of this one take the selection along.
+function selectionCarry() {
+  const form = $("#selection-form");
+  if (!form) return;
+  const id = selectionId();
+  form.elements.selection.value = id;
+  for (const field of $$("input[name='selection']")) {
+    if (field.form === form) continue;
+    field.value = id;
+    field.disabled = !id;
+  }
+  for (const link of $$("#main a[href]")) {
+    if (link.pathname !== location.pathname || link.origin !== location.origin) continue;
+    const url = new URL(link.href);
+    if ((url.searchParams.get("selection") ?? "") === id) continue;
+    if (id) url.searchParams.set("selection", id);
+    else url.searchParams.delete("selection");
+    link.setAttribute("href", url.pathname + url.search);
+  }
+  const here = new URL(location.href);
+  if ((here.searchParams.get("selection") ?? "") === id) return;
+  if (id) here.searchParams.set("selection", id);
+  else here.searchParams.delete("selection");
+  history.replaceState(history.state, "", here);
+}
+
+function pageBoxDraw() {
+  const box = $("[data-pick-page]");
+  if (!box) return;
+  const all = boxes();
+  const count = all.filter((n) => n.checked).length;
+  box.hidden = false;
+  box.checked = count > 0 && count === all.length;
+  box.indeterminate = count > 0 && count < all.length;
+}
+
+document.addEventListener("click", (event) => {
+  const box = event.target.closest?.("input[type=checkbox]");
+  if (!box) return;
+  if (box.matches("[data-pick-page]")) return pickMany(boxes(), box.checked);
+  if (box.name !== "ids" || box.getAttribute("form") !== "selection-form") return undefined;
+  const isPicked = box.checked;
+  box.checked = !isPicked; // as it was, so that the change is found below
+  if (event.shiftKey) pickRange(box, isPicked);
+  else pickMany([box], isPicked);
+  lastPicked = box;
+  // The browser puts back what it had before the click only when it is prevented; it is not.
+  box.checked = isPicked;
+  return undefined;
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "selection-form" || !event.submitter) return;
+  event.preventDefault();
+  event.stopPropagation();
+  pickSend(event.submitter.value);
+}, true);
+
+// ---------------------------------------------------------------- the list: asking
+// A form that only asks leaves out what is empty, so that its address stays short.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-lean]")) return;
+  const empty = [...event.target.elements].filter((field) => field.name && !field.disabled && field.value === "");
+  for (const field of empty) field.disabled = true;
+  setTimeout(() => empty.forEach((field) => (field.disabled = false)), 1000);
+});
+
+let askedAt = new Date(Date.now() - skew);
+
+function listErrorDraw(code) {
+  const note = $("#list-error");
+  if (!note) return;
+  note.hidden = !code;
+  const line = $("[data-text]", note);
+  if (code) line.textContent = line.dataset.text.replace("{code}", code).replace("{time}", askedAt.toISOString().slice(11, 19));
+}
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.target?.id !== "server-list" && event.detail.elt?.id !== "list-form") return;
+  const status = event.detail.xhr?.status ?? 0;
+  if (status === 200) askedAt = new Date(Date.now() - skew);
+  listErrorDraw(status === 200 ? "" : status || "–");
+});
+
+// Counts of the whole list: rows come live, numbers every 20 s.
+setInterval(async () => {
+  const node = $("[data-refresh]");
+  if (!node || document.hidden || $("dialog[open]")) return;
+  try {
+    const headers = { "HX-Request": "true", "HX-Target": node.id };
+    const answer = await fetch(location.href, { headers, credentials: "same-origin" });
+    if (!answer.ok || answer.redirected) return;
+    const holder = document.createElement("template");
+    holder.innerHTML = await answer.text();
+    const fresh = document.getElementById(node.id) === node && $(`#${node.id}`, holder.content);
+    if (fresh && fresh.textContent !== node.textContent) replace(fresh);
+  } catch {
+    // The live sign tells when the portal is away.
+  }
+}, 20000);
+
 // ---------------------------------------------------------------- keys
 let cursor = -1;
+let starAt = 0;
+
+const keysAreOff = () => {
+  try {
+    return localStorage.getItem("bp-keys") === "off";
+  } catch {
+    return false;
+  }
+};
 
 function rows() {
   return $$("table[data-rows] tbody, .bp-table tbody").filter((n) => $("a[href]", n));
@@ -334,19 +527,60 @@ function move(step) {
   all[cursor].scrollIntoView({ block: "nearest" });
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") for (const menu of $$("details.bp-menu[open]")) menu.open = false;
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || $("dialog[open]")) return;
-  if (event.key === "/") {
+function pickCursor(isRange) {
+  const row = $(".is-cursor") ?? document.activeElement?.closest("tbody");
+  const box = row && $("input[name='ids']", row);
+  if (!box) return;
+  if (isRange) pickRange(box, true);
+  else pickMany([box], !box.checked);
+  lastPicked = box;
+}
+
+// What is open is closed first; only then the selection goes.
+function escape() {
+  const menus = $$("details.bp-menu[open]");
+  menus.forEach((menu) => (menu.open = false));
+  if (!menus.length && selectionId() && !$("dialog[open]")) pickSend("clear");
+}
+
+const KEYS = {
+  "/": (event) => {
     const query = $("[data-query], .bp-query input");
     if (!query) return;
     event.preventDefault();
     query.focus();
     query.select();
-  } else if (event.key === "j" || event.key === "k") {
-    move(event.key === "j" ? 1 : -1);
-  } else if (event.key === "Enter" && event.target === document.body) {
-    $(".is-cursor a[href]")?.click();
+  },
+  j: () => move(1),
+  k: () => move(-1),
+  x: () => pickCursor(false),
+  X: () => pickCursor(true),
+  "*": () => (starAt = Date.now()),
+  a: () => {
+    if (Date.now() - starAt < 1500 && $("#selection-form")) pickSend("all");
+    starAt = 0;
+  },
+  "?": () => $("#keys-sheet")?.showModal(),
+  Enter: (event) => event.target === document.body && $(".is-cursor a[href]")?.click(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") {
+    if (isTyping(event.target) && !event.target.matches("[type=checkbox]")) event.target.blur();
+    else escape();
+    return;
+  }
+  const isBox = event.target.matches?.("input[type=checkbox]");
+  if ((isTyping(event.target) && !isBox) || $("dialog[open]") || keysAreOff()) return;
+  KEYS[event.key]?.(event);
+});
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.("[data-keys-switch]")) return;
+  try {
+    localStorage.setItem("bp-keys", event.target.checked ? "on" : "off");
+  } catch {
+    // Without storage the keys stay on.
   }
 });
 
@@ -357,7 +591,14 @@ function settle() {
   toastsWatch();
   dialogOpen();
   subscribe();
+  pageBoxDraw();
+  selectionCarry();
+  const query = $("[data-query]");
+  if ($("#query-note[data-error]")) query?.setAttribute("aria-invalid", "true");
+  else query?.removeAttribute("aria-invalid");
 }
+const keysSwitch = $("[data-keys-switch]");
+if (keysSwitch) keysSwitch.checked = !keysAreOff();
 document.addEventListener("htmx:afterSettle", settle);
 document.addEventListener("htmx:oobAfterSwap", toastsWatch);
 settle();

@@ -83,6 +83,34 @@ async def test_a_reading_arrives_as_a_row(web: Any, readonly: Any) -> None:
         assert "server-state" not in text
 
 
+async def test_rows_have_the_columns_of_the_page(web: Any, readonly: Any) -> None:
+    server = await db(make_server)(
+        name="web-1", cluster=web, serial="SN-1", asset_tag="AT-1", custom_fields={"owner": "Team"}
+    )
+    async with socket(readonly) as live:
+        columns = ["name", "power", "serial", "custom.owner", "custom.<b>", "no-such"]
+        await subscribe(live, server.pk, page="list", columns=columns)
+        text = await live.frame()
+        assert "SN-1" in text
+        assert ">Team<" in text
+        assert "AT-1" not in text
+        assert text.count("<td") == 7  # the box, four columns, and the two of the reason
+        assert 'name="ids"' in text
+        assert "checked" not in text
+        await subscribe(live, server.pk, page="list")
+        assert "SN-1" not in await live.frame()
+
+
+async def test_what_a_person_loses_fills_the_whole_row(web: Any, readonly: Any) -> None:
+    server = await db(make_server)(name="web-1", cluster=web)
+    async with socket(readonly) as live:
+        await subscribe(live, server.pk, page="list", columns=["name", "power", "site", "bmc"])
+        await live.frame()
+        await db(RoleGrant.objects.filter(user=readonly).delete)()
+        await read_as(server, Power.ON)
+        assert 'colspan="4"' in await live.frame()
+
+
 async def test_the_page_of_a_server_gets_its_state(web: Any, readonly: Any) -> None:
     server = await db(make_server)(name="web-1", cluster=web)
     async with socket(readonly) as live:
@@ -197,6 +225,9 @@ async def test_who_is_disabled_or_signed_out_is_closed_within_five_seconds(
         '{"subscribe": [true]}', '{"subscribe": [1.5]}', '{"subscribe": [0]}',
         '{"subscribe": [99999999999999999999]}', '{"subscribe": [1], "page": "admin"}',
         '{"subscribe": [1], "page": ["list"]}', "[" * 3000,
+        '{"subscribe": [1], "columns": "name"}', '{"subscribe": [1], "columns": [1]}',
+        '{"subscribe": [1], "columns": [["name"]]}', '{"subscribe": [1], "columns": null}',
+        json.dumps({"subscribe": [1], "columns": ["name"] * 41}),
         json.dumps({"subscribe": list(range(1, 202))}), '{"subscribe": [' + " " * 5000 + "]}",
     ],
 )  # fmt: skip

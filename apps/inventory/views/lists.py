@@ -207,7 +207,7 @@ def _picked(
     shown = [server.pk for server in page.object_list]
     if selection.query == listing.params.urlencode():
         return set(shown) - set(selection.ids)
-    chosen = selection_servers(request.user, selection).filter(pk__in=shown)
+    chosen = selection_servers(request.user, selection, listing.reach).filter(pk__in=shown)
     return set(chosen.order_by().values_list("pk", flat=True))
 
 
@@ -220,7 +220,7 @@ def _bar(
     doable = [a for a in bulk_actions(SERVER_PAGE) if listing.reach.holds(Role(a.permission))]
     return {
         "selection": selection,
-        "summary": selection_summary(request.user, selection),
+        "summary": selection_summary(request.user, selection, listing.reach),
         "matching": matching,
         "is_all_matching": selection.is_all and selection.query == listing.params.urlencode(),
         "bulk": [

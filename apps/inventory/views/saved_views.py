@@ -29,7 +29,7 @@ def view_add(request: HtmxHttpRequest) -> HttpResponse:
     query = query_clean(request, asked.get("query", ""))
     if request.method != "POST":
         return _form(request, SavedViewForm(initial={"query": query}), None)
-    form = SavedViewForm(request.POST)
+    form = SavedViewForm({"name": request.POST.get("name"), "query": query})
     if form.is_valid():
         name = form.cleaned_data["name"]
         view = form.store(
