@@ -15,12 +15,27 @@ from django.db import transaction
 
 from apps.bmc import Secret
 from apps.clusters.models import Cluster, Site
-from apps.inventory.models import Bmc, CredentialProfile, Server, ServerStatus
+from apps.inventory.models import Bmc, CredentialProfile, Rack, Server, ServerStatus, Tag
 from apps.simulator.door_client import ask_door
 
 NETWORK: Final = "127.10.0.0/16"
 CONTROL_HOST: Final = "127.0.0.1"
 CLUSTERS: Final = ("web-eu", "db-a", "hpc", "kvm-eu", "stor-b")
+TAGS: Final = {
+    "web-eu": ("prod",),
+    "db-a": ("pci", "prod"),
+    "kvm-eu": ("lab",),
+    "stor-b": ("ceph",),
+}
+MODELS: Final = {
+    "dell-idrac9": "PowerEdge R740",
+    "supermicro-x11": "SYS-6029P",
+    "hpe-ilo5": "ProLiant DL380 Gen10",
+    "openbmc": "OpenBMC evaluation board",
+}
+PER_RACK: Final = 20
+PROTECTED_EVERY: Final = 19
+PROTECTED_REASON: Final = "Firmware trial until Friday"
 SLOW_EVERY, SILENT_EVERY, REFUSED_EVERY, OFF_EVERY = 11, 13, 17, 6
 
 
@@ -56,6 +71,8 @@ def seed(fleet: dict[str, Any]) -> None:
         clusters = [Cluster.objects.get_or_create(name=name)[0] for name in CLUSTERS]
         good = _profile("demo", fleet["username"], fleet["password"])
         stale = _profile("demo, password of last year", fleet["username"], "not-the-password")
+        words = sorted({word for some in TAGS.values() for word in some})
+        tags = {name: Tag.objects.get_or_create(name=name)[0] for name in words}
         known = set(Bmc.objects.values_list("address", flat=True))
         for bmc in fleet["bmcs"]:
             if bmc["address"] in known:
@@ -66,9 +83,28 @@ def seed(fleet: dict[str, Any]) -> None:
                 profile=stale if _every(index, REFUSED_EVERY) else good,
             )  # fmt: skip
             cluster = clusters[index % len(clusters)]
-            name = f"{cluster.name}-{index // len(clusters) + 1:03}"
-            server = Server.objects.create(name=name, cluster=cluster, bmc=row)
+            server = Server.objects.create(
+                name=f"{cluster.name}-{index // len(clusters) + 1:03}", cluster=cluster, bmc=row,
+                **_facts(site, bmc),
+            )  # fmt: skip
+            server.tags.set(tags[name] for name in TAGS.get(cluster.name, ()))
             ServerStatus.objects.create(server=server)
+
+
+def _facts(site: Site, bmc: dict[str, Any]) -> dict[str, Any]:
+    """Return place, model and protection of a demo server: twenty to a rack, two units apart."""
+    index = bmc["index"]
+    number, slot = divmod(index, PER_RACK)
+    name = f"{chr(ord('A') + number // 8 % 26)}{number // 208 * 8 + number % 8 + 1:02}"
+    rack, _ = Rack.objects.get_or_create(site=site, name=name, defaults={"feeds": ["A", "B"]})
+    is_protected = _every(index, PROTECTED_EVERY)
+    return {
+        "rack": rack,
+        "rack_unit": 2 * slot + 1,
+        "model": MODELS.get(bmc["profile"], ""),
+        "is_protected": is_protected,
+        "protected_reason": PROTECTED_REASON if is_protected else "",
+    }
 
 
 def misbehave(fleet: dict[str, Any], control_port: int) -> None:
