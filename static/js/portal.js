@@ -49,10 +49,13 @@ function release(button) {
   delete button.dataset.held;
 }
 
-document.addEventListener("htmx:sendError", () => toast(words.failed, true));
-document.addEventListener("htmx:timeout", () => toast(words.failed, true));
+// The list tells itself that it could not be loaded, and stays.
+const isListAsked = (event) => event.detail.elt?.id === "list-form" && Boolean($("#list-error"));
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => isListAsked(event) || toast(words.failed, true));
+}
 document.addEventListener("htmx:responseError", (event) => {
-  toast(words.refused.replace("{code}", event.detail.xhr.status), true);
+  if (!isListAsked(event)) toast(words.refused.replace("{code}", event.detail.xhr.status), true);
 });
 
 // An answer that says how it is swapped is shown, whatever its code: a form that somebody else was
@@ -321,7 +324,7 @@ document.addEventListener("input", (event) => {
 // ---------------------------------------------------------------- the list: what is picked
 // The selection lives on the server. Each change is sent with what it changes only, one after
 // another; the answer is the bar with the true count.
-let lastPicked = null;
+let lastPicked = null; // the number of the server: its row may be another one by now
 let sending = Promise.resolve();
 
 const boxes = () => $$("input[name='ids'][form='selection-form']");
@@ -343,8 +346,9 @@ function pickMany(list, isPicked) {
 
 function pickRange(to, isPicked) {
   const all = boxes();
-  const ends = [all.indexOf(lastPicked?.isConnected ? lastPicked : to), all.indexOf(to)].sort((x, y) => x - y);
-  pickMany(all.slice(Math.max(0, ends[0]), ends[1] + 1), isPicked);
+  const from = all.find((box) => box.value === lastPicked) ?? to;
+  const ends = [all.indexOf(from), all.indexOf(to)].sort((x, y) => x - y);
+  pickMany(all.slice(ends[0], ends[1] + 1), isPicked);
 }
 
 function pickSend(act, changed = []) {
@@ -372,7 +376,8 @@ function pickSend(act, changed = []) {
 }
 
 function pickUndo(changed) {
-  for (const box of changed) {
+  const values = new Set(changed.map((box) => box.value)); // rows may have come anew meanwhile
+  for (const box of boxes().filter((n) => values.has(n.value))) {
     box.checked = !box.checked;
     mark(box);
   }
@@ -446,7 +451,7 @@ document.addEventListener("click", (event) => {
   box.checked = !isPicked; // as it was, so that the change is found below
   if (event.shiftKey) pickRange(box, isPicked);
   else pickMany([box], isPicked);
-  lastPicked = box;
+  lastPicked = box.value;
   // The browser puts back what it had before the click only when it is prevented; it is not.
   box.checked = isPicked;
   return undefined;
@@ -477,7 +482,7 @@ function listErrorDraw(code) {
   if (code) line.textContent = line.dataset.text.replace("{code}", code).replace("{time}", askedAt.toISOString().slice(11, 19));
 }
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.target?.id !== "server-list" && event.detail.elt?.id !== "list-form") return;
+  if (!isListAsked(event)) return;
   const status = event.detail.xhr?.status ?? 0;
   if (status === 200) askedAt = new Date(Date.now() - skew);
   listErrorDraw(status === 200 ? "" : status || "–");
@@ -533,7 +538,7 @@ function pickCursor(isRange) {
   if (!box) return;
   if (isRange) pickRange(box, true);
   else pickMany([box], !box.checked);
-  lastPicked = box;
+  lastPicked = box.value;
 }
 
 // What is open is closed first; only then the selection goes.
