@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from bmcportal import health
+from bmcportal import health, metrics
 
 handler400 = "bmcportal.errors.bad_request"
 handler500 = "bmcportal.errors.server_error"
@@ -21,5 +21,6 @@ urlpatterns = [
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("", include("bmcportal.api_urls")),
 ]

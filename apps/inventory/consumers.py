@@ -14,12 +14,15 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import cluster_group
+from apps.inventory.fragments import Fragments
 from apps.inventory.live import (
     PANELS,
     ROW,
     STATE,
+    Key,
+    gone_render,
     language_of,
-    render_live,
+    parts_of,
     signed_in,
     visible_now,
 )
@@ -62,6 +65,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.groups_joined: set[str] = set()
         self.dirty: set[int] = set()
         self.gone: set[int] = set()
+        self.marked_at = 0.0
         self.pages: tuple[str, ...] = (ROW,)
         self.wake = asyncio.Event()
         self.turn = asyncio.Lock()
@@ -160,11 +164,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         ids, gone = sorted(self.dirty & set(self.shown)), sorted(self.gone)
         self.dirty.clear()
         self.gone.clear()
-        frames = await database_sync_to_async(render_live)(
-            self.session_key, ids, gone, self.pages, self.lang
-        )
         try:
-            for html in frames:
+            for html in await self._frames(ids, gone):
                 await asyncio.wait_for(self.send(text_data=html), SEND_SECONDS)
         except TimeoutError:
             log.info("live_reader_dropped")
@@ -172,11 +173,24 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return False
         return True
 
+    async def _frames(self, ids: list[int], gone: list[int]) -> list[str]:
+        """One frame for each part of the page: a browser that parses a table's row and a form from
+        one text throws half of them away."""
+        parts = parts_of(self.pages)
+        keys = [Key(part, pk, self.lang) for part in parts for pk in ids]
+        found = await Fragments.here().get(keys, self.marked_at)
+        frames = [
+            "".join(found.get(Key(part, pk, self.lang), "") for pk in ids) + gone_render(part, gone)
+            for part in parts
+        ]
+        return [frame for frame in frames if frame]
+
     # ---------------------------------------------------------------- helpers
 
     def _mark(self, ids: Any) -> None:
         self.dirty.update(ids)
         if self.dirty:
+            self.marked_at = time.monotonic()
             self.wake.set()
 
     async def _show(self, found: dict[int, int | None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -14,13 +14,22 @@ from django.utils import translation
 
 from apps.accounts.models import User
 from apps.core.panels import panel_render, panels_live
-from apps.inventory.selectors import SERVER_PAGE, clusters_by_server, servers_full
+from apps.inventory.models import Server
+from apps.inventory.selectors import LIST_RELATED, SERVER_PAGE, clusters_by_server
 
 ROW: Final = "inventory/_server_row.html"
 STATE: Final = "inventory/_server_state.html"
 PANELS: Final = "panels"
 """Every live panel of a server's page."""
 GONE: Final = "inventory/_server_gone.html"
+
+
+class Key(NamedTuple):
+    """One fragment: a template or the name of a panel, of one server, in one language."""
+
+    part: str
+    server_id: int
+    lang: str
 
 
 def signed_in(session_key: str | None) -> User | None:
@@ -45,40 +54,40 @@ def visible_now(session_key: str | None, ids: Iterable[int]) -> dict[int, int | 
     return None if user is None else clusters_by_server(user, ids)
 
 
-def render_live(
-    session_key: str | None,
-    ids: Sequence[int],
-    gone: Sequence[int],
-    templates: Sequence[str],
-    lang: str,
-) -> list[str]:
-    """Return frames with the fragments of these servers, as this person may see them now.
+def fragments_render(keys: Iterable[Key]) -> dict[Key, str]:
+    """Render fragments of servers; those of servers that are gone are left out.
 
-    One frame for each template: a browser that parses a table's row and a form from one text
-    throws half of them away.
+    Who may see them is asked by the socket before it asks for them.
     """
-    user = signed_in(session_key)
-    if user is None:
-        return []
-    with translation.override(lang):
-        servers = list(servers_full(user).filter(pk__in=ids))
-        frames = []
-        for template in templates:
-            if template == PANELS:
-                frames += [
-                    panel_render(panel, server)
-                    for panel in panels_live(SERVER_PAGE)
-                    for server in servers
-                ]
-                continue
-            html = [render_to_string(template, {"server": server}) for server in servers]
-            frames.append("".join(html) + _gone(template, gone))
-    return [frame for frame in frames if frame]
+    wanted = list(keys)
+    rows = Server.objects.filter(pk__in={key.server_id for key in wanted})
+    servers = rows.select_related(*LIST_RELATED).in_bulk()
+    panels = {panel.name: panel for panel in panels_live(SERVER_PAGE)}
+    found: dict[Key, str] = {}
+    for key in wanted:
+        server = servers.get(key.server_id)
+        if server is None:
+            continue
+        with translation.override(key.lang):
+            if key.part in panels:
+                found[key] = panel_render(panels[key.part], server)
+            else:
+                found[key] = render_to_string(key.part, {"server": server})
+    return found
 
 
-def _gone(template: str, gone: Sequence[int]) -> str:
-    is_page = template == STATE
-    return "".join(render_to_string(GONE, {"pk": pk, "is_page": is_page}) for pk in gone)
+def parts_of(page: Sequence[str]) -> list[str]:
+    """Return the templates and names of panels that a page is made of, in order."""
+    names = [panel.name for panel in panels_live(SERVER_PAGE)]
+    return [part for one in page for part in (names if one == PANELS else [one])]
+
+
+def gone_render(part: str, ids: Iterable[int]) -> str:
+    """Return what takes the place of servers that are not to be seen any more."""
+    if part not in (ROW, STATE):
+        return ""
+    context = {"is_page": part == STATE}
+    return "".join(render_to_string(GONE, {**context, "pk": pk}) for pk in ids)
 
 
 def language_of(scope: dict[str, Any]) -> str:

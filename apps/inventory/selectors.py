@@ -23,6 +23,8 @@ SORTS: Final = {
     "-power": ("-status__power", "name"),
 }
 SEARCH_LENGTH: Final = 100
+LIST_RELATED: Final = ("cluster", "rack", "bmc__site", "bmc__profile", "status")
+"""What the row and the page of a server print beside its own columns."""
 SERVER_PAGE: Final = "inventory.server"
 """What panels and actions of servers sign in for."""
 
@@ -65,9 +67,7 @@ def servers_for_list(user: User | AnonymousUser, asked: ListQuery) -> ServerQuer
 
 def servers_full(user: User | AnonymousUser) -> ServerQuerySet:
     """Return the visible servers with everything their row and their page print."""
-    return Server.objects.visible_to(user).select_related(
-        "cluster", "rack", "bmc__site", "bmc__profile", "status"
-    )
+    return Server.objects.visible_to(user).select_related(*LIST_RELATED)
 
 
 def server_counts(user: User | AnonymousUser, asked: ListQuery) -> ServerCounts:

@@ -163,6 +163,8 @@ class Worker(models.Model):
     started_at = models.DateTimeField(_("started"), db_default=Now())
     heartbeat_at = models.DateTimeField(_("last heartbeat"), db_default=Now())
     stopping_at = models.DateTimeField(_("stopping since"), null=True)
+    counters: models.JSONField[dict[str, int], dict[str, int]] = models.JSONField(default=dict)
+    """Totals since its start, told with each heartbeat; for `/metrics`."""
 
     objects: ClassVar[models.Manager[Worker]] = models.Manager()
 

@@ -41,6 +41,10 @@ class Desk(ABC):
         """Call it in a database thread."""
 
     @abstractmethod
+    def count(self, what: str) -> None:
+        """Add one to a total that `/metrics` tells."""
+
+    @abstractmethod
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it beside; it is cancelled when the worker stops."""
 

@@ -83,14 +83,16 @@ class PowerPoll(Source):
                 access.endpoint, access.credential, interactive=False
             ) as bmc:
                 power = Power((await bmc.chassis_status()).power.value)
+                desk.count("polls_read")
                 self._tell(desk, row, power)
                 if not row.guid and row.bmc_id not in self._asked_for_guid:
                     self._asked_for_guid.add(row.bmc_id)
                     if guid := await guid_read(bmc):
                         desk.news.guid(row.bmc_id, guid)
         except NOTHING_LEARNED:
-            pass
+            desk.count("polls_put_off")
         except (NoAccess, BmcError) as error:
+            desk.count("polls_failed")
             for server_id in row.server_ids:
                 desk.news.read(PowerFault(server_id, error.code, error.params))
         finally:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 import uvicorn
@@ -21,12 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_pl
 
 from apps.accounts.models import User
 from bmcportal.routing import websocket_application
-
-ARGUMENTS: Final = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
+from bmcportal.tests.chromium import ARGUMENTS
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from django.db.models.functions import Now
 
@@ -11,9 +13,13 @@ from apps.jobs.models import Worker
 log = structlog.get_logger(__name__)
 
 
-def worker_alive(name: str, site_name: str, host: str, pid: int) -> None:
+def worker_alive(
+    name: str, site_name: str, host: str, pid: int, counters: Mapping[str, int] | None = None
+) -> None:
     """Beat; sign in where there is no row (at the start, or after we were taken for gone)."""
-    if Worker.objects.filter(name=name, pid=pid, host=host).update(heartbeat_at=Now()):
+    told = dict(counters or {})
+    mine = Worker.objects.filter(name=name, pid=pid, host=host)
+    if mine.update(heartbeat_at=Now(), counters=told):
         return
     site = Site.objects.filter(name=site_name).first() if site_name else None
     if site_name and site is None:
@@ -28,6 +34,7 @@ def worker_alive(name: str, site_name: str, host: str, pid: int) -> None:
             "started_at": Now(),
             "heartbeat_at": Now(),
             "stopping_at": None,
+            "counters": told,
         },
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import asdict
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 
-from apps.bmc.client import PoolConfig, RefusalStore, SessionPool
+from apps.bmc.client import Counters, PoolConfig, RefusalStore, SessionPool
 from apps.jobs.config import RunnerConfig
 from apps.jobs.sources import Desk, Sessions, sources_make
 from apps.jobs.worker import bells, registry, sweeper
@@ -56,6 +58,7 @@ class Runner(Desk):
         self._acting: dict[asyncio.Task[None], Claimed] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._database_away = False
+        self._tally: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"<Runner {self.me} [{len(self._acting)} acting, {len(self._reading)} reading]>"
@@ -168,7 +171,15 @@ class Runner(Desk):
                 self._database_away = False
 
     async def _heartbeat(self) -> None:
-        await self.db(registry.worker_alive, self.me, self._site_name, _HOST, os.getpid())
+        await self.db(
+            registry.worker_alive, self.me, self._site_name, _HOST, os.getpid(), self._totals()
+        )
+
+    def _totals(self) -> dict[str, int]:
+        """Return what sources and engine counted, as plain numbers."""
+        engine = getattr(self.pool, "counters", None)
+        plain = asdict(engine) if isinstance(engine, Counters) else {}
+        return dict(self._tally) | {f"engine_{k}": v for k, v in plain.items() if type(v) is int}
 
     async def _sweep(self) -> None:
         outcome = await self.db(partial(sweeper.sweep, gone_seconds=self._config.gone_seconds))
@@ -218,6 +229,9 @@ class Runner(Desk):
 
     def db(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         return self._db.run(function, *args)
+
+    def count(self, what: str) -> None:
+        self._tally[what] += 1
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

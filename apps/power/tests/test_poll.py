@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -39,6 +40,10 @@ class TestDesk(Desk):
         self.news = News(self._threads, self.refusals.saved)
         self.doorman = Doorman(self.refusals)
         self._work: list[Coroutine[Any, Any, None]] = []
+        self.totals: Counter[str] = Counter()
+
+    def count(self, what: str) -> None:
+        self.totals[what] += 1
 
     def db(self, function: Callable[..., Any], *args: Any) -> Any:
         return self._threads.run(function, *args)
