@@ -18,8 +18,21 @@ from apps.core.text import invisible_in, visible_text_validate
 MOST_ID: Final = 2**63 - 1
 
 
+_COMMON: Final[dict[str, Any]] = {
+    "required": gettext_lazy("It is missing."),
+    "null": gettext_lazy("It may not be null."),
+}
+_TEXT: Final[dict[str, Any]] = _COMMON | {
+    "invalid": gettext_lazy("A text is expected."),
+    "blank": gettext_lazy("It is empty."),
+    "max_length": gettext_lazy("At most {max_length} characters."),
+}
+
+
 class Text(serializers.CharField):
     """One line that people can see."""
+
+    default_error_messages = _TEXT
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -34,6 +47,8 @@ class Text(serializers.CharField):
 class LongText(serializers.CharField):
     """Any number of lines."""
 
+    default_error_messages = _TEXT
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
@@ -46,6 +61,12 @@ class LongText(serializers.CharField):
 
 
 class Number(serializers.IntegerField):
+    default_error_messages = _COMMON | {
+        "invalid": gettext_lazy("A whole number is expected."),
+        "min_value": gettext_lazy("At least {min_value}."),
+        "max_value": gettext_lazy("At most {max_value}."),
+    }
+
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
@@ -53,16 +74,18 @@ class Number(serializers.IntegerField):
 
 
 class Flag(serializers.BooleanField):
+    default_error_messages = _COMMON | {"invalid": gettext_lazy("true or false is expected.")}
+
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
-            self.fail("invalid", input=type(data).__name__)
+            self.fail("invalid")
         return data
 
 
 class Choice(serializers.ChoiceField):
     """A word of a list; the answer does not repeat what came instead."""
 
-    default_error_messages = {  # noqa: RUF012  as its parent has it
+    default_error_messages = _COMMON | {
         "invalid_choice": gettext_lazy("Choose one of: {choices_told}.")
     }
 
@@ -70,6 +93,19 @@ class Choice(serializers.ChoiceField):
         if not isinstance(data, str) or data not in self.choices:
             self.fail("invalid_choice", choices_told=", ".join(map(str, self.choices)))
         return data
+
+
+class Items(serializers.ListField):
+    default_error_messages = _COMMON | {
+        "not_a_list": gettext_lazy("A list is expected."),
+        "max_length": gettext_lazy("At most {max_length} of them."),
+    }
+
+
+class Values(serializers.DictField):
+    """Anything by name."""
+
+    default_error_messages = _COMMON | {"not_a_dict": gettext_lazy("An object is expected.")}
 
 
 @extend_schema_field(
@@ -92,7 +128,7 @@ class Reference(serializers.Field[Any, Any, Any, Any]):
     foreign id gets the words of a missing one. Rows are remembered in the context's `seen`.
     """
 
-    default_error_messages = {  # noqa: RUF012  as its parent has it
+    default_error_messages = _COMMON | {
         "not_an_id": gettext_lazy("An id is expected, a whole number."),
         "missing": gettext_lazy("Nothing has this id."),
     }
@@ -127,6 +163,7 @@ class Body(serializers.Serializer[Any]):
     """
 
     told: frozenset[str] = frozenset()
+    default_error_messages = _COMMON | {"invalid": gettext_lazy("An object is expected.")}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         errors: dict[str, Any] = {}

@@ -84,11 +84,11 @@ def test_what_is_read_can_be_sent_back_and_changes_nothing(admin: User) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("", "blank"),
-        (7, "valid string"),
+        ("", "It is empty."),
+        (7, "A text is expected."),
         (None, "null"),
-        (["a"], "valid string"),
-        ("x" * 65, "no more than 64"),
+        (["a"], "A text is expected."),
+        ("x" * 65, "At most 64 characters."),
         ("a\nb", "cannot be seen"),
         ("\u202eabc", "cannot be seen"),
         ("taken", "taken"),

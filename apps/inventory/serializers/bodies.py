@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import serializers
 
 from apps.bmc import Secret
@@ -17,10 +18,12 @@ from apps.core.api_fields import (
     Body,
     Choice,
     Flag,
+    Items,
     LongText,
     Number,
     Reference,
     Text,
+    Values,
     django_validator,
 )
 from apps.inventory.addresses import address_clean, networks_clean
@@ -103,8 +106,13 @@ class ServerBmcBody(Body):
     port = Number(required=False, min_value=1, max_value=65535)
     protocol = Choice(Protocol.choices, required=False)
     suite = Choice(SuiteChoice.choices, required=False)
-    workarounds = serializers.ListField(
-        child=serializers.RegexField(r"^[a-z0-9_]{1,32}\Z"), required=False, max_length=16
+    workarounds = Items(
+        child=serializers.RegexField(
+            r"^[a-z0-9_]{1,32}\Z",
+            error_messages={"invalid": gettext_lazy("A word of a-z, 0-9 and _ is expected.")},
+        ),
+        required=False,
+        max_length=16,
     )
     profile = Reference(_profiles, required=False, allow_null=True)
 
@@ -123,13 +131,11 @@ class ServerBody(Body):
     serial = Text(required=False, allow_blank=True, max_length=64)
     model = Text(required=False, allow_blank=True, max_length=64)
     cluster = Reference(_clusters, required=False, allow_null=True)
-    tags = serializers.ListField(
+    tags = Items(
         child=Text(max_length=32), required=False, max_length=MOST_TAGS, help_text="Words."
     )
     notes = LongText(required=False, allow_blank=True, max_length=4000)
-    custom_fields = serializers.DictField(
-        required=False, help_text="PATCH merges; null takes a value away."
-    )
+    custom_fields = Values(required=False, help_text="PATCH merges; null takes a value away.")
     place = PlaceBody()
     protection = ProtectionBody(required=False)
     bmc = ServerBmcBody()
@@ -177,7 +183,7 @@ class RackBody(Body):
     site = Reference(_sites)
     name = Text(max_length=64)
     units = Number(required=False, min_value=1, max_value=MOST_UNITS)
-    feeds = serializers.ListField(child=Text(max_length=16), required=False, max_length=MOST_FEEDS)
+    feeds = Items(child=Text(max_length=16), required=False, max_length=MOST_FEEDS)
     notes = LongText(required=False, allow_blank=True, max_length=4000)
 
 
@@ -204,7 +210,7 @@ class PrivilegeField(Choice):
         return next(int(number) for number, known in PRIVILEGE_WORDS.items() if known == word)
 
 
-class SecretText(serializers.CharField):
+class SecretText(Text):
     """A secret on its way in. It is wrapped at once, and is in no message."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -234,13 +240,13 @@ class ProfileBody(Body):
         required=False, allow_null=True, help_text="The BMC key; stored with the password."
     )
     privilege = PrivilegeField(required=False)
-    networks = serializers.ListField(
-        child=serializers.CharField(max_length=60),
+    networks = Items(
+        child=Text(max_length=60),
         max_length=100,
         help_text="The secrets are sent to BMCs inside these networks only.",
     )
     is_open_everywhere = Flag(required=False)
-    clusters = serializers.ListField(child=Reference(_clusters), required=False, max_length=500)
+    clusters = Items(child=Reference(_clusters), required=False, max_length=500)
 
     def validate_name(self, name: str) -> str:
         others = CredentialProfile.objects.filter(name=name)
