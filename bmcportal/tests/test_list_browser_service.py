@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from apps.accounts.models import User
 from apps.clusters.models import Cluster
@@ -160,13 +160,20 @@ def test_on_a_phone_rows_are_cards_and_the_bar_stands_above_the_tabs(
     expect(card).to_contain_text("A01 · U2")
     box(page, fleet[0]).check()
     expect(bar(page)).to_contain_text("1 selected")
-    foot, tabs = bar(page).bounding_box(), page.locator(".bp-tabbar").bounding_box()
-    assert foot["y"] + foot["height"] <= tabs["y"]
-    assert page.locator("#bulk-read").bounding_box()["height"] >= 43.5
+    assert bottom_of(bar(page)) <= top_of(page.locator(".bp-tabbar"))
+    button = page.locator("#bulk-read")
+    assert bottom_of(button) - top_of(button) >= 43.5
     page.locator("tbody").last.scroll_into_view_if_needed()
     page.mouse.wheel(0, 5000)
-    last = page.locator(".bp-tfoot").first.bounding_box()
-    assert last["y"] + last["height"] <= bar(page).bounding_box()["y"]
+    assert bottom_of(page.locator(".bp-tfoot").first) <= top_of(bar(page))
+
+
+def top_of(part: Locator) -> float:
+    return float(part.evaluate("node => node.getBoundingClientRect().top"))
+
+
+def bottom_of(part: Locator) -> float:
+    return float(part.evaluate("node => node.getBoundingClientRect().bottom"))
 
 
 # ------------------------------------------------------------------------------ keys
