@@ -4,7 +4,8 @@ An escalation (soft off, then hard off if the person chose so before) is a job o
 the target whose end called for it, and not a second phase of that target. So J1 and J2 stay as
 simple as they are: a target has one course, one final result and one command, and what was asked
 for can be told apart from what came after it. The link is unique, and it is written in the
-transaction of that final result: a crash leaves both or neither, and never two.
+transaction of that final result: a crash leaves both or neither, and never two. It has no grace
+period of its own: there were minutes to stop the earlier job, which keeps it from coming.
 """
 
 from __future__ import annotations
