@@ -46,7 +46,8 @@ PREFERRED_SUITES: Final = (CipherSuite.SHA256, CipherSuite.SHA1)
 class Workaround(StrEnum):
     """What is done differently for a BMC that does not follow the specification.
 
-    FreeIPMI names the models (ipmipower(8), "WORKAROUNDS"); its flag stands behind each.
+    FreeIPMI names the models (ipmipower(8), "WORKAROUNDS"); its flag stands behind each. The last
+    two do on the wire what FreeIPMI 1.6.10 does, measured against the simulator.
     """
 
     SKIP_AUTH_CAPABILITIES = "skip_auth_capabilities"
@@ -55,7 +56,8 @@ class Workaround(StrEnum):
     """Its codes have the privilege of Open Session in them, not the one of RAKP 1: name the same in
     both (opensesspriv)."""
     PADDED_USERNAME = "padded_username"
-    """It wants the user name filled up to 16 bytes (intel20)."""
+    """It wants the user name filled up to 16 bytes; the code of RAKP 3 has the name as it is, and
+    the privilege without the bit for "by name alone" (intel20)."""
 
 
 class Secret:

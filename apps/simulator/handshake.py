@@ -87,6 +87,17 @@ def _refuse_rakp4(tag: int, status: int, console_id: int) -> Outcome:
     return Outcome("rakp3", "", f"rakp4 status={status:02x}", wire.build_rakp4(answer))
 
 
+def _hashed_role(profile: Profile, role: int, asked_privilege: int) -> int:
+    return role & 0xF0 | asked_privilege if profile.hashes_open_privilege else role
+
+
+def _rakp3_code(profile: Profile, handshake: Handshake, secret: bytes) -> bytes:
+    if profile.pads_usernames:
+        name = _name_of(profile, handshake.username)
+        handshake = handshake._replace(username=name, role=handshake.role & 0x0F)
+    return handshake.rakp3_code(secret)
+
+
 def _name_of(profile: Profile, sent: bytes) -> bytes:
     """Return the name by which the user is looked up."""
     if not profile.pads_usernames:
@@ -123,7 +134,7 @@ def _rakp1(state: BmcState, payload: bytes, now: float) -> Outcome:
         request.console_random,
         session.handshake.bmc_random if session.handshake else os.urandom(16),
         state.guid,
-        session.asked_privilege if state.profile.hashes_open_privilege else request.role,
+        _hashed_role(state.profile, request.role, session.asked_privilege),
         request.username,
     )
     session.handshake, session.user, session.max_privilege = handshake, user, role
@@ -148,7 +159,8 @@ def _rakp3(state: BmcState, request: wire.Rakp3, now: float) -> Outcome:
         state.record_bad_login(handshake.username)
         state.sessions.end(session.bmc_id)
         return Outcome(f"rakp3 status={request.status:02x}", "the console gave up")
-    if not hmac.compare_digest(handshake.rakp3_code(secret), request.auth_code):
+    code = _rakp3_code(state.profile, handshake, secret)
+    if not hmac.compare_digest(code, request.auth_code):
         state.record_bad_login(handshake.username)
         state.sessions.end(session.bmc_id)
         return _refuse_rakp4(request.tag, BAD_INTEGRITY, session.console_id)
@@ -176,7 +188,7 @@ def _rakp3_again(state: BmcState, request: wire.Rakp3, now: float) -> Outcome:
         or session is None
         or session.handshake is None
         or session.user is None
-        or session.handshake.rakp3_code(session.user.secret) != request.auth_code
+        or _rakp3_code(state.profile, session.handshake, session.user.secret) != request.auth_code
     ):
         return _refuse_rakp4(request.tag, INVALID_SESSION, 0)
     key = session.handshake.session_key(state.kg or session.user.secret)

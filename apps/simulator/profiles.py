@@ -55,12 +55,13 @@ class Profile:
     fru_read_limit: int = 0
     """The most bytes that one Read FRU Data gives; more is refused with CA. 0: no limit."""
     tells_strangers: bool = True
-    """False: Get Channel Authentication Capabilities is refused (FreeIPMI: authcap)."""
+    """False: Get Channel Authentication Capabilities is refused."""
     hashes_open_privilege: bool = False
     """The codes of RAKP 2 to 4 have the privilege of Open Session in them, whatever RAKP 1 says
     (FreeIPMI: opensesspriv)."""
     pads_usernames: bool = False
-    """A user is found only by a name of 16 bytes, filled up with zeros (FreeIPMI: intel20)."""
+    """A user is found only by a name of 16 bytes, filled up with zeros; the code of RAKP 3 has it
+    without them, and the privilege without the bit for "by name alone" (FreeIPMI: intel20)."""
 
 
 _DELL: Final = Profile(
@@ -99,8 +100,8 @@ _SHA1_ONLY: Final = Profile(
 )
 _LEGACY: Final = Profile("legacy-ipmi15", 343, 0x0022, (0, 60), speaks_ipmi20=False)
 _ROGUE: Final = Profile("rogue-suite0", 0, 0, (1, 0), downgrades=True)
-# Models of FreeIPMI's list that need a workaround, with what it says about them.
-_ASUS: Final = Profile("asus-p5m2-authcap", 2623, 0x0001, (1, 0), tells_strangers=False)
+_RETICENT: Final = Profile("reticent", 0, 0, (1, 0), tells_strangers=False)
+# Models of FreeIPMI's list that need a workaround; FreeIPMI itself is tested against them.
 _X8DTH: Final = Profile(
     "supermicro-x8dth-opensesspriv", 10876, 0xAABB, (2, 0), hashes_open_privilege=True
 )
@@ -110,7 +111,7 @@ PROFILES: Final = {
     profile.name: profile
     for profile in (
         *(_DELL, _SUPERMICRO, _HPE, _SHA1_ONLY, _LEGACY, _ROGUE),
-        *(_ASUS, _X8DTH, _SE7520),
+        *(_RETICENT, _X8DTH, _SE7520),
     )
 }
 

@@ -71,7 +71,16 @@ def _encoded(text: str) -> bytes:
 class Account:
     """A credential as the bytes that enter the codes; never shows them."""
 
-    __slots__ = ("kg", "open_privilege", "password", "privilege", "role", "username")
+    __slots__ = (
+        "kg",
+        "open_privilege",
+        "password",
+        "privilege",
+        "rakp3_role",
+        "role",
+        "sent_username",
+        "username",
+    )
 
     def __init__(
         self, credential: Credential, workarounds: frozenset[Workaround] = frozenset()
@@ -83,17 +92,19 @@ class Account:
         self.privilege = int(credential.privilege)
         # Privilege 0 asks for "the highest that matches"; the answer's value means nothing on some
         # BMCs (ipmi_sim says 0), so the level is raised and checked inside the session.
-        self.open_privilege, self.role = 0, ROLE_NAME_ONLY | self.privilege
-        if Workaround.OPEN_SESSION_PRIVILEGE in workarounds:
-            self.open_privilege = self.role = self.privilege
+        names_level = {Workaround.OPEN_SESSION_PRIVILEGE, Workaround.PADDED_USERNAME} & workarounds
+        self.open_privilege = self.privilege if names_level else 0
+        self.role = self.rakp3_role = ROLE_NAME_ONLY | self.privilege
         if not self.username:
             raise BmcInsecure(reason="null_user")
         if len(self.username) > MAX_USERNAME_BYTES:
             raise BmcAuthError(reason="username_too_long")
         if max(len(self.password), len(self.kg)) > MAX_PASSWORD_BYTES:
             raise BmcAuthError(reason="password_too_long")
+        self.sent_username = self.username
         if Workaround.PADDED_USERNAME in workarounds:
-            self.username = self.username.ljust(MAX_USERNAME_BYTES, b"\0")
+            self.sent_username = self.username.ljust(MAX_USERNAME_BYTES, b"\0")
+            self.rakp3_role = self.privilege
 
     def __repr__(self) -> str:
         return "<Account>"
@@ -161,7 +172,9 @@ class Exchange:
             raise BmcProtocolError(reason="session_id")
         self._bmc_id = answer.bmc_id
         random, account = self._console_random, self._account
-        return build_rakp1(Rakp1(self._tag, self._bmc_id, random, account.role, account.username))
+        return build_rakp1(
+            Rakp1(self._tag, self._bmc_id, random, account.role, account.sent_username)
+        )
 
     def rakp3(self, payload: bytes) -> bytes:
         """Check RAKP 2: only an endpoint that knows the password gets a RAKP 3 (B4, B6)."""
@@ -178,13 +191,14 @@ class Exchange:
             answer.bmc_random,
             answer.guid,
             account.role,
-            account.username,
+            account.sent_username,
         )
         if not hmac.compare_digest(values.rakp2_code(account.password), answer.auth_code):
             raise BmcAuthError(stage="rakp2")
         self._values = values
         self._session_key = values.session_key(account.kg)
-        return build_rakp3(Rakp3(self._tag, 0, self._bmc_id, values.rakp3_code(account.password)))
+        own = values._replace(role=account.rakp3_role, username=account.username)
+        return build_rakp3(Rakp3(self._tag, 0, self._bmc_id, own.rakp3_code(account.password)))
 
     def keys(self, payload: bytes) -> Keys:
         """Check RAKP 4 and give the keys of the session."""

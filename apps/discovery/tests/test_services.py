@@ -14,6 +14,7 @@ from apps.clusters.choices import Role
 from apps.core.dbtime import now_plus
 from apps.core.faults import CODES
 from apps.core.testing import make_cluster, make_profile, make_server, make_site, make_user
+from apps.discovery import services
 from apps.discovery.choices import TESTS_PER_MINUTE, Outcome, Progress
 from apps.discovery.models import ConnectionTest
 from apps.discovery.services import connection_test_order, connection_test_settle
@@ -23,6 +24,7 @@ from apps.inventory.models import Server
 from apps.inventory.services import ServerFacts
 from apps.inventory.services.facts import facts_check
 from apps.jobs.models import BmcLease
+from apps.jobs.selectors import owner_of, workers_serving
 from apps.jobs.worker.registry import worker_alive
 
 pytestmark = pytest.mark.django_db
@@ -212,6 +214,30 @@ def test_too_many_within_a_minute_are_refused_with_a_sentence(
 
 
 # -------------------------------------------------------------------- workers
+
+
+def test_the_owner_is_rung_when_the_order_is_committed(
+    operator: Any,
+    facts: ServerFacts,
+    web: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    rung: list[Any] = []
+    monkeypatch.setattr(services, "bells_ring", rung.extend)
+    for name in ("w1", "w2", "w3"):
+        worker_alive(name, "", "host", 1)
+    with django_capture_on_commit_callbacks(execute=True):
+        connection_test_order(actor=operator, facts=facts)
+        assert rung == []
+    server, known = stored(cluster=web, profile=make_profile())
+    with django_capture_on_commit_callbacks(execute=True):
+        connection_test_order(actor=operator, facts=known, server=server)
+    serving = workers_serving()
+    assert rung == [
+        owner_of("127.0.0.9:623", facts.site.pk, serving),
+        owner_of(server.bmc_id, server.bmc.site_id, serving),
+    ]
 
 
 def test_the_owner_of_the_address_takes_it_once(operator: Any, facts: ServerFacts) -> None:

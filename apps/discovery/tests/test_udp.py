@@ -43,11 +43,11 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 @contextmanager
-def lab(*profiles: Any, **options: Any) -> Iterator[FleetThread]:
+def lab(*profiles: Any, **config: Any) -> Iterator[FleetThread]:
     """A fleet of these models, and a worker; one BMC of a Dell unless told otherwise."""
     chosen = profiles or (DELL,)
-    with FleetThread(count=len(chosen), profiles=chosen, **options) as simulated:
-        thread = RunnerThread("w1", config=RunnerConfig())
+    with FleetThread(count=len(chosen), profiles=chosen) as simulated:
+        thread = RunnerThread("w1", config=RunnerConfig(**config))
         thread.start()
         try:
             yield simulated
@@ -125,6 +125,20 @@ def test_a_good_password_tells_who_it_is() -> None:
         ]  # fmt: skip
         assert (bmc.counters.logins, bmc.executed_count()) == (1, 0)
     assert simulated.fleet.open_sessions == 0
+
+
+def test_the_bell_is_enough() -> None:
+    with lab(tick_seconds=600) as simulated:
+        assert run(facts_for(simulated.fleet[0], profile_for(simulated))).is_ok
+
+
+def test_a_bell_that_was_lost_costs_a_second() -> None:
+    with lab() as simulated:
+        facts = facts_for(simulated.fleet[0], profile_for(simulated))
+        test = connection_test_order(actor=operator(), facts=facts)
+        until(lambda: ConnectionTest.objects.filter(pk=test.pk, outcome="ok").exists())
+        test.refresh_from_db()
+        assert seconds(test) < 5
 
 
 def test_adding_the_server_after_its_test_needs_no_second_login() -> None:
@@ -389,7 +403,7 @@ def test_a_hostile_inventory_is_bounded_text_or_nothing(bad: BadFru) -> None:
 
 
 def test_workarounds_reach_the_session() -> None:
-    names = ("asus-p5m2-authcap", "supermicro-x8dth-opensesspriv", "intel-se7520-intel20")
+    names = ("reticent", "supermicro-x8dth-opensesspriv", "intel-se7520-intel20")
     words = ("skip_auth_capabilities", "open_session_privilege", "padded_username")
     with lab(*[PROFILES[name] for name in names]) as simulated:
         profile = profile_for(simulated)

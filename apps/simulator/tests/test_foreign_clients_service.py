@@ -117,6 +117,34 @@ async def test_ipmitool_reads_identity_and_lights_the_led(bmc: SimulatedBmc, sui
     assert "System Power         : on" in (await ipmitool(bmc, "chassis", "status")).out
 
 
+@pytest.mark.parametrize("profile", ["dell-idrac9", "supermicro-x11"])
+async def test_ipmitool_reads_the_inventory(profile: str) -> None:
+    async with Fleet.start(network="127.16.0.0/16", profiles=[PROFILES[profile]]) as fleet:
+        text = (await ipmitool(fleet[0], "fru", "print", "0")).out
+        assert f"Product Serial        : {fleet[0].serial}" in text
+        assert f"Product Manufacturer  : {PROFILES[profile].maker}" in text
+        assert f"Board Serial          : B{fleet[0].serial}" in text
+
+
+@pytest.mark.parametrize(
+    ("profile", "flag"),
+    [
+        ("supermicro-x8dth-opensesspriv", "opensesspriv"),
+        ("intel-se7520-intel20", "intel20"),
+    ],
+)
+async def test_freeipmi_needs_its_own_workaround_for_the_models_that_it_names(
+    profile: str, flag: str
+) -> None:
+    async with Fleet.start(network="127.16.0.0/16", profiles=[PROFILES[profile]]) as fleet:
+        words = ["-l", "operator", "--get-device-id"]
+        plain = await freeipmi("bmc-info", fleet[0], *words)
+        helped = await freeipmi("bmc-info", fleet[0], *words, "-W", flag)
+        assert plain.code != 0
+        assert helped.code == 0
+        assert "Manufacturer ID" in helped.out
+
+
 async def test_ipmitool_without_a_suite_asks_which_there_are(bmc: SimulatedBmc) -> None:
     where = ["-I", "lanplus", "-H", bmc.address, "-p", str(bmc.port)]
     words = ["-U", bmc.username, "-P", bmc.password, "power", "status"]

@@ -224,7 +224,7 @@ async def test_naming_the_privilege_harms_no_proper_bmc(pool: SessionPool) -> No
 
 
 async def test_a_bmc_that_tells_strangers_nothing_can_be_logged_in_to(pool: SessionPool) -> None:
-    async with one("asus-p5m2-authcap") as bmc:
+    async with one("reticent") as bmc:
         prober = Prober(LOOPBACK)
         try:
             assert await prober.probe(endpoint(bmc), wait_seconds=0.1, rounds=1) is None
