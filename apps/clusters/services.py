@@ -103,7 +103,7 @@ def _delete(actor: User, row: Cluster | Site, expected_version: int | None) -> N
         entry_record(actor=actor, action=_action(row, "delete"), obj=row, before={"name": row.name})
         try:
             row.delete()
-        except ProtectedError:  # something came to use it at this very moment
+        except ProtectedError:  # by something that tells nobody, such as a BMC without servers
             raise ValidationError(_("Something uses it. Look again.")) from None
 
 
