@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from apps.accounts.models import User
 from apps.bmc import PowerState
@@ -24,7 +24,7 @@ from apps.inventory.services import PowerFault, PowerReading, status_record
 from apps.jobs.models import Job
 from apps.jobs.worker.thread import RunnerThread
 from apps.simulator.thread import FleetThread
-from bmcportal.tests.browser import LivePortal, Visitor, apart, chromium, is_wider_than_its_window
+from bmcportal.tests.browser import Visitor, apart, is_wider_than_its_window
 
 pytestmark = [
     pytest.mark.service,
@@ -38,42 +38,6 @@ AXE = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
     "resultTypes": ["violations"],
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Playwright's loop looks to Django as if this thread were asynchronous.
-    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, browser: Browser) -> Iterator[LivePortal]:
-    portal = LivePortal()
-    portal.start()
-    yield portal
-    portal.stop()
-
-
-@pytest.fixture
-def visit(portal: LivePortal, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
-    """`visit(user, "/")`: a browser of that person, on that page. Ends without complaints."""
-    visitors: list[Visitor] = []
-
-    def start(user: User | None = None, path: str = "/", **options: Any) -> Visitor:
-        visitor = Visitor(browser, portal.url, **options)
-        visitors.append(visitor)
-        if user is not None:
-            visitor.sign_in(user)
-        visitor.page.goto(path)
-        return visitor
-
-    yield start
-    for visitor in visitors:
-        visitor.close()
-    complaints = [text for visitor in visitors for text in visitor.complaints]
-    assert not complaints
 
 
 def make_fleet() -> dict[str, Server]:

@@ -16,7 +16,7 @@ from apps.clusters.choices import Role
 from apps.clusters.models import Cluster, RoleGrant, Site
 from apps.core.stale import StaleObject
 from apps.core.testing import make_cluster, make_profile, make_server, make_site, make_user
-from apps.inventory.models import Rack, Server
+from apps.inventory.models import Bmc, Rack, Server
 from apps.jobs.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +69,15 @@ def test_a_site_in_use_stays_and_says_by_what(admin: Any) -> None:
     for words in ("1 server", "1 rack", "1 running worker"):
         assert words in caught.value.messages[0]
     assert Site.objects.exists()
+
+
+def test_a_site_that_a_bmc_without_servers_stands_at_stays(admin: Any) -> None:
+    site = make_site("fra")
+    Bmc.objects.create(site=site, address="127.0.0.9")
+    with pytest.raises(ValidationError, match="Something uses it"):
+        services.site_delete(actor=admin, site=site)
+    assert Site.objects.exists()
+    assert not AuditEntry.objects.exists()
 
 
 def test_what_nothing_uses_goes_and_is_in_the_audit(admin: Any, operator: Any) -> None:

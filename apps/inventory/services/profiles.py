@@ -8,7 +8,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -143,10 +142,7 @@ def profile_delete(
             actor=actor, action="inventory.profile.delete", obj=profile,
             before=profile_told(profile),
         )  # fmt: skip
-        try:
-            profile.delete()
-        except ProtectedError:  # bound at this very moment
-            raise ValidationError(_("Something uses it. Look again."), code="in_use") from None
+        profile.delete()  # locked: no BMC can be bound to it meanwhile
 
 
 def _need_admin(actor: User) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import F, ProtectedError
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
@@ -119,10 +119,7 @@ def rack_delete(*, actor: User, rack: Rack, expected_version: int | None = None)
             actor=actor, action="inventory.rack.delete", obj=rack,
             before=RackFacts.of(rack).told(),
         )  # fmt: skip
-        try:
-            rack.delete()
-        except ProtectedError:  # a server was put into it at this very moment
-            raise ValidationError(_("Something uses it. Look again."), code="in_use") from None
+        rack.delete()  # locked: no server can be put into it meanwhile
 
 
 def _need_admin(actor: User) -> None:

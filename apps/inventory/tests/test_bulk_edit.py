@@ -18,6 +18,7 @@ from apps.inventory.models import Bmc, CustomField, Rack, Server, ServerStatus, 
 from apps.inventory.services import (
     EditOutcome,
     ServerChanges,
+    bulk_edit,
     server_update,
     servers_edit,
     servers_edit_preview,
@@ -256,6 +257,27 @@ def test_a_server_that_was_not_shown_is_refused(operator: Any, three: list[Serve
     )
     assert len(outcome.refused) == 3
     assert not outcome.is_written
+
+
+def test_one_that_is_saved_while_the_change_is_judged_stops_them(
+    operator: Any, three: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the lock, while a name server was asked."""
+    changes = ServerChanges({"model": "R760"})
+    shown = servers_edit_preview(actor=operator, servers=three, changes=changes)
+    look = bulk_edit._judged
+
+    def judged(*args: Any) -> EditOutcome:
+        outcome = look(*args)
+        Server.objects.filter(name="web-1").update(notes="theirs", version=2)
+        return outcome
+
+    monkeypatch.setattr(bulk_edit, "_judged", judged)
+    outcome = servers_edit(actor=operator, servers=three, changes=changes, expected=shown.versions)
+    assert set(reasons(outcome)) == {"web-1"}
+    assert len(outcome.changed) == 2
+    assert not outcome.is_written
+    assert not Server.objects.filter(model="R760").exists()
 
 
 def test_the_other_servers_of_a_chassis_are_told(operator: Any, web: Cluster) -> None:

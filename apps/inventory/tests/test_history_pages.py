@@ -16,6 +16,7 @@ from apps.clusters.choices import Role
 from apps.core.testing import make_cluster, make_profile, make_server, make_site, make_user
 from apps.inventory import services
 from apps.inventory.models import CustomField, Rack, Server
+from apps.inventory.services.custom_fields import CustomFieldFacts
 from apps.inventory.services.profiles import ProfileFacts
 from apps.inventory.services.racks import RackFacts
 
@@ -140,7 +141,12 @@ def test_racks_profiles_fields_sites_and_clusters_have_one(client: Client, admin
     rack = Rack.objects.create(site=site, name="B07", feeds=["A"])
     facts = replace(RackFacts.of(rack), feeds=("A", "B"))
     services.rack_update(actor=admin, rack=rack, facts=facts)
+    field = CustomField.objects.create(key="owner", label="Owner")
+    services.customfield_update(
+        actor=admin, field=field, facts=CustomFieldFacts("owner", "Owner", "number")
+    )
     for path, word in (
+        (f"/fields/{field.pk}/history", "<del>Text</del>"),
         (f"/sites/{site.pk}/history", "<del>fra</del>"),
         (f"/clusters/{cluster.pk}/history", "<del>web</del>"),
         (f"/racks/{rack.pk}/history", "<ins>A, B</ins>"),

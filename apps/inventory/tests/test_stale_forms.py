@@ -220,6 +220,24 @@ def test_removed_while_open_gives_what_was_typed_back(
     assert client.get(case.url).status_code == 404
 
 
+def test_removed_at_this_very_moment_gives_it_back_too(
+    client: Client, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rack = Rack.objects.create(site=make_site(), name="B07")
+
+    def gone(**_: Any) -> None:
+        raise Rack.DoesNotExist
+
+    monkeypatch.setattr(services, "rack_update", gone)
+    monkeypatch.setattr(services, "rack_delete", gone)
+    client.force_login(admin)
+    typed = {"site": rack.site_id, "name": "B07", "units": "42", "notes": "a thought"}
+    response = client.post(f"/racks/{rack.pk}/edit", typed)
+    assert response.status_code == 404
+    assert "<dd>a thought</dd>" in response.content.decode()
+    assert client.post(f"/racks/{rack.pk}/delete", {"version": "1"}).status_code == 404
+
+
 def test_two_who_typed_the_same_have_nothing_to_decide(
     client: Client, admin: Any, case: Case
 ) -> None:

@@ -89,19 +89,23 @@ def _edit_step(
         if outcome.is_written:
             _tell(request, _changed_words(len(outcome.changed)))
             return redirect_after_post(request, reverse("inventory:server_list"))
-    else:
-        outcome = services.servers_edit_preview(
-            actor=request.user, servers=servers, changes=changes
-        )
+        return _preview_page(request, form, outcome, is_late=True)
+    outcome = services.servers_edit_preview(actor=request.user, servers=servers, changes=changes)
+    return _preview_page(request, form, outcome, is_late=False)
+
+
+def _preview_page(
+    request: HtmxHttpRequest, form: BulkEditForm, outcome: services.EditOutcome, *, is_late: bool
+) -> HttpResponse:
     context = {
         "form": form,
         "outcome": outcome,
         "lines": preview_lines(outcome, MOST_SHOWN),
         "expected": json.dumps(outcome.versions),
-        "is_late": is_apply,
+        "is_late": is_late,
         "most": MOST_SHOWN,
     }
-    status = 409 if is_apply else 200
+    status = 409 if is_late else 200
     return render(request, "inventory/servers_edit_preview.html", context, status=status)
 
 
