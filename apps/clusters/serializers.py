@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from apps.clusters.models import Cluster, Site
-from apps.core.fields import Body, Number, Text
+from apps.core.api_fields import Body, Number, Text
 
 
 class SiteSerializer(serializers.Serializer[Site]):

@@ -39,7 +39,7 @@ def cluster_delete(*, actor: User, cluster: Cluster, expected_version: int | Non
     """Remove a cluster that holds no servers, and in which nobody holds a role.
 
     :raises PermissionDenied: anybody but an admin.
-    :raises ValidationError: something uses it; code `in_use`.
+    :raises ValidationError: something uses it.
     :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
     _need_admin(actor)
@@ -69,7 +69,7 @@ def site_delete(*, actor: User, site: Site, expected_version: int | None = None)
     """Remove a site where no BMC and no rack stands.
 
     :raises PermissionDenied: anybody but an admin.
-    :raises ValidationError: something uses it; code `in_use`.
+    :raises ValidationError: something uses it.
     :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
     _need_admin(actor)
@@ -109,7 +109,7 @@ def _delete(actor: User, row: Cluster | Site, action: str, in_use: str) -> None:
     try:
         row.delete()
     except ProtectedError:
-        raise ValidationError(in_use, code="in_use") from None
+        raise ValidationError(in_use) from None
 
 
 def _need_admin(actor: User) -> None:

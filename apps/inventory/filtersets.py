@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.clusters.models import Cluster, Site
 from apps.clusters.selectors import clusters_visible, sites_visible
 from apps.inventory.choices import Power
-from apps.inventory.models import Bmc, CredentialProfile, Rack, Server
+from apps.inventory.models import Rack, Server
 
 SEARCH_LENGTH: Final = 100
 
@@ -73,42 +73,3 @@ class ServerFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no
         if value == "any":
             return rows.exclude(status__fault="")
         return rows.filter(status__fault="" if value == "none" else value)
-
-
-class RackFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no types
-    """`q` looks into names."""
-
-    q = django_filters.CharFilter(
-        field_name="name", lookup_expr="icontains", label=_("Search"), max_length=SEARCH_LENGTH
-    )
-    site = django_filters.ModelMultipleChoiceFilter(queryset=_sites, label=_("Site"))
-
-    class Meta:
-        model = Rack
-        fields: ClassVar[list[str]] = []
-
-
-class BmcFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no types
-    """`q` looks into addresses; `vendor` is what the BMC reports, in any case."""
-
-    q = django_filters.CharFilter(
-        field_name="address", lookup_expr="icontains", label=_("Search"), max_length=SEARCH_LENGTH
-    )
-    site = django_filters.ModelMultipleChoiceFilter(queryset=_sites, label=_("Site"))
-    vendor = django_filters.CharFilter(lookup_expr="iexact", label=_("Vendor"), max_length=64)
-
-    class Meta:
-        model = Bmc
-        fields: ClassVar[list[str]] = []
-
-
-class ProfileFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no types
-    """`q` looks into names."""
-
-    q = django_filters.CharFilter(
-        field_name="name", lookup_expr="icontains", label=_("Search"), max_length=SEARCH_LENGTH
-    )
-
-    class Meta:
-        model = CredentialProfile
-        fields: ClassVar[list[str]] = []

@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.core.api_fields import Named
 from apps.core.faults import fault_of
-from apps.core.fields import Named
 from apps.inventory.choices import Power
 from apps.jobs.choices import TargetState
 from apps.jobs.models import Job, JobTarget

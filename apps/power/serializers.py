@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.fields import Body, Text
+from apps.core.api_fields import Body, Text
 
 
 class OrderBody(Body):

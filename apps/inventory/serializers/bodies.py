@@ -14,7 +14,7 @@ from rest_framework import serializers
 from apps.bmc import Secret
 from apps.clusters.models import Cluster, Site
 from apps.clusters.selectors import clusters_visible, sites_visible
-from apps.core.fields import (
+from apps.core.api_fields import (
     Body,
     Choice,
     Flag,

@@ -107,7 +107,7 @@ def profile_delete(
     """Remove a profile, and with it its secrets.
 
     :raises PermissionDenied: anybody but an admin.
-    :raises ValidationError: BMCs are read with it; code `in_use`.
+    :raises ValidationError: BMCs are read with it.
     :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
     _need_admin(actor)
@@ -120,7 +120,7 @@ def profile_delete(
                 "%(n)d BMCs are read with it. Choose another profile there first.",
                 count,
             )
-            raise ValidationError(words % {"n": count}, code="in_use")
+            raise ValidationError(words % {"n": count})
         entry_record(
             actor=actor, action="inventory.profile.delete", obj=profile, before=_told(profile)
         )

@@ -86,7 +86,7 @@ def rack_update(
 
 def rack_delete(*, actor: User, rack: Rack, expected_version: int | None = None) -> None:
     """:raises PermissionDenied: anybody but an admin.
-    :raises ValidationError: servers stand in it; code `in_use`.
+    :raises ValidationError: servers stand in it.
     :raises apps.core.stale.StaleObject: somebody saved it after this version was read.
     """
     _need_admin(actor)
@@ -99,7 +99,7 @@ def rack_delete(*, actor: User, rack: Rack, expected_version: int | None = None)
                 "%(n)d servers stand in it. Move them first.",
                 count,
             )
-            raise ValidationError(words % {"n": count}, code="in_use")
+            raise ValidationError(words % {"n": count})
         entry_record(
             actor=actor, action="inventory.rack.delete", obj=rack,
             before=RackFacts.of(rack).told(),
