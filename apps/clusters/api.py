@@ -74,7 +74,7 @@ def site_detail(request: ApiRequest, pk: int) -> Response:
         try:
             services.site_delete(actor=request.user, site=site, expected_version=version)
         except ValidationError as error:
-            raise refused(error) from None
+            raise refused(error, "in_use") from None
         return gone()
     return _save(request, site)
 
@@ -110,7 +110,7 @@ def cluster_detail(request: ApiRequest, pk: int) -> Response:
         try:
             services.cluster_delete(actor=request.user, cluster=cluster, expected_version=version)
         except ValidationError as error:
-            raise refused(error) from None
+            raise refused(error, "in_use") from None
         return gone()
     return _save(request, cluster)
 

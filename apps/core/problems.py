@@ -89,6 +89,10 @@ WORDS: Final[dict[str, Words]] = {
         gettext_lazy("Something still uses it."),
         gettext_lazy("Move or remove what uses it first."),
     ),
+    "protected": (
+        gettext_lazy("The server is protected."),
+        gettext_lazy("Nothing was sent. An admin lifts the protection first."),
+    ),
     "refused": (
         gettext_lazy("Its present state does not allow this."),
         gettext_lazy("Nothing was changed and nothing was sent."),
@@ -237,11 +241,9 @@ def errors_of(error: ValidationError, paths: Callable[[str], str] = str) -> Erro
     return {BODY: list(error.messages)}
 
 
-def refused(error: ValidationError) -> Problem:
+def refused(error: ValidationError, code: str = "refused") -> Problem:
     """Return the 409 of what cannot be done as things stand; there is no field to name."""
-    code = str(getattr(error, "code", "") or "refused")
-    detail = " ".join(error.messages)
-    return Problem(HTTPStatus.CONFLICT, code if code in WORDS else "refused", detail)
+    return Problem(HTTPStatus.CONFLICT, code, " ".join(error.messages))
 
 
 def stale(error: StaleObject, **more: Any) -> Problem:

@@ -26,7 +26,7 @@ from apps.core.nodesets import (
     pattern_regex,
 )
 from apps.inventory.choices import Power
-from apps.inventory.models import Bmc, CredentialProfile, Rack, Server
+from apps.inventory.models import Rack, Server
 
 SEARCH_LENGTH: Final = 100
 MOST_CHOSEN: Final = 200
@@ -264,53 +264,3 @@ def _powers_check(expression: NodeExpression) -> None:
                 if name.lower() not in Power.values:
                     message = _("There is no power state “%(name)s”: on, off or unknown.")
                     raise NodeSetError(message % {"name": name[:40]}, step.place)
-
-
-class RackFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no types
-    """`q` looks into names."""
-
-    q = django_filters.CharFilter(
-        field_name="name",
-        lookup_expr="icontains",
-        label=gettext_lazy("Search"),
-        max_length=SEARCH_LENGTH,
-    )
-    site = django_filters.ModelMultipleChoiceFilter(queryset=_sites, label=gettext_lazy("Site"))
-
-    class Meta:
-        model = Rack
-        fields: ClassVar[list[str]] = []
-
-
-class BmcFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no types
-    """`q` looks into addresses; `vendor` is what the BMC reports, in any case."""
-
-    q = django_filters.CharFilter(
-        field_name="address",
-        lookup_expr="icontains",
-        label=gettext_lazy("Search"),
-        max_length=SEARCH_LENGTH,
-    )
-    site = django_filters.ModelMultipleChoiceFilter(queryset=_sites, label=gettext_lazy("Site"))
-    vendor = django_filters.CharFilter(
-        lookup_expr="iexact", label=gettext_lazy("Vendor"), max_length=64
-    )
-
-    class Meta:
-        model = Bmc
-        fields: ClassVar[list[str]] = []
-
-
-class ProfileFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # has no types
-    """`q` looks into names."""
-
-    q = django_filters.CharFilter(
-        field_name="name",
-        lookup_expr="icontains",
-        label=gettext_lazy("Search"),
-        max_length=SEARCH_LENGTH,
-    )
-
-    class Meta:
-        model = CredentialProfile
-        fields: ClassVar[list[str]] = []

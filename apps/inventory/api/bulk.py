@@ -30,7 +30,7 @@ from apps.inventory.serializers.bodies import (
     facts_new,
 )
 from apps.inventory.services import ServerFacts
-from apps.inventory.services.bulk_store import (
+from apps.inventory.services.all_or_none import (
     MOST_AT_ONCE,
     BulkRefused,
     Refusal,

@@ -30,8 +30,8 @@ from apps.core.api_docs import creates, details, lists
 from apps.core.problems import refused, stale
 from apps.core.stale import StaleObject
 from apps.inventory import services
+from apps.inventory.api_filtersets import ProfileFilterSet
 from apps.inventory.choices import PRIVILEGE_WORDS, PrivilegeChoice
-from apps.inventory.filtersets import ProfileFilterSet
 from apps.inventory.models import CredentialProfile
 from apps.inventory.serializers.answers import ProfileSerializer
 from apps.inventory.serializers.bodies import PROFILE_FACTS, ProfileBody, profile_facts
@@ -85,7 +85,7 @@ def profile_detail(request: ApiRequest, pk: int) -> Response:
         try:
             profile_delete(actor=request.user, profile=profile, expected_version=version)
         except ValidationError as error:
-            raise refused(error) from None
+            raise refused(error, "in_use") from None
         return gone()
     return _save(request, profile)
 

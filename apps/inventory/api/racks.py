@@ -30,7 +30,7 @@ from apps.core.api import (
 from apps.core.api_docs import creates, details, lists, reads
 from apps.core.problems import Problem, refused, stale
 from apps.core.stale import StaleObject
-from apps.inventory.filtersets import BmcFilterSet, RackFilterSet
+from apps.inventory.api_filtersets import BmcFilterSet, RackFilterSet
 from apps.inventory.models import Bmc, Rack, Server
 from apps.inventory.serializers.answers import BmcSerializer, RackSerializer
 from apps.inventory.serializers.bodies import RackBody, rack_flat, rack_new
@@ -97,7 +97,7 @@ def rack_detail(request: ApiRequest, pk: int) -> Response:
         try:
             rack_delete(actor=request.user, rack=rack, expected_version=version)
         except ValidationError as error:
-            raise refused(error) from None
+            raise refused(error, "in_use") from None
         return gone()
     return _rack_save(request, rack)
 

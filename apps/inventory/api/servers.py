@@ -105,7 +105,7 @@ def server_detail(request: ApiRequest, pk: int) -> Response:
         try:
             services.server_delete(actor=request.user, server=server, expected_version=version)
         except ValidationError as error:
-            raise refused(error) from None
+            raise refused(error, "protected") from None
         return gone()
     return _save(request, server)
 

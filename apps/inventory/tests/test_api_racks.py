@@ -79,7 +79,6 @@ def test_servers_keep_a_rack_as_it_is(admin: User) -> None:
     assert set(answer.json()["errors"]) == {"units", "site"}
     answer = client.delete(url)
     assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
-    assert "Servers stand in it: " in answer.json()["detail"]
     Server.objects.filter(pk=server.pk).update(rack=None, rack_unit=None)
     assert client.delete(url).status_code == 204
 

@@ -416,7 +416,7 @@ def test_a_server_is_removed(operator: User, server: Server) -> None:
 def test_a_protected_server_is_not_removed(operator: User, admin: User, server: Server) -> None:
     Server.objects.update(is_protected=True, protected_reason="hosts the DNS")
     answer = api_client(operator).delete(f"/api/servers/{server.pk}")
-    assert (answer.status_code, answer.json()["code"]) == (409, "refused")
+    assert (answer.status_code, answer.json()["code"]) == (409, "protected")
     assert "hosts the DNS" in answer.json()["detail"]
     lift = {"protection": {"is_protected": False}}
     answer = api_client(operator).patch(f"/api/servers/{server.pk}", lift)
