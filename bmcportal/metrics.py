@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from knox.auth import TokenAuthentication
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -35,6 +36,7 @@ from apps.jobs.selectors import workers_live
 LATE_POLL_SECONDS = 5.0
 
 
+@extend_schema(exclude=True)  # not a part of the REST API
 @api_view(["GET"])
 @authentication_classes([TokenAuthentication, SessionAuthentication])
 @permission_classes([IsAuthenticated])

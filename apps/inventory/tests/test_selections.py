@@ -356,8 +356,9 @@ def test_the_bar_offers_what_the_person_may_do_somewhere(
     fleet: list[Server],
 ) -> None:  # fmt: skip
     expected = {
-        readonly: ["read"], operator: ["read", "for-user", "for-operator"],
-        admin: ["read", "for-user", "for-operator", "for-admin"],
+        readonly: ["read"],
+        operator: ["read", "edit", "remove", "for-user", "for-operator"],
+        admin: ["read", "edit", "remove", "for-user", "for-operator", "for-admin"],
     }  # fmt: skip
     for person, offered in expected.items():
         client.force_login(person)
@@ -376,4 +377,4 @@ def test_the_bar_offers_what_the_person_may_do_somewhere(
 def test_power_is_not_offered_over_many(client: Client, admin: Any, fleet: list[Server]) -> None:
     client.force_login(admin)
     text = bar(post(client, "tick", fleet[0].pk))
-    assert re.findall(r'id="bulk-([^"]*)"', text) == ["read"]
+    assert re.findall(r'id="bulk-([^"]*)"', text) == ["read", "edit", "remove"]

@@ -148,5 +148,5 @@ def test_activity_tells_changes(client: Client, server: Server, operator: Any) -
         object_type="inventory.server", object_id=str(other.pk), object_name="x",
     )  # fmt: skip
     text = client.get(path(server)).content.decode()
-    assert "changed this server (name)" in text
+    assert "changed this server (Name)" in text
     assert "somebody-else" not in text
