@@ -61,6 +61,8 @@ class ServerCounts:
     by_power: dict[str, int]
     by_fault: list[tuple[str, int]]
     protected: int
+    named: int
+    """How many of the node set's names a visible server has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,12 @@ class Listing:
         hit = _all_of(q for name, q in conditions.items() if name not in FACETS)
         if self.is_broken:
             hit = ~EVERY_SERVER
+        names = self.nodes.names if self.nodes else []
+        named = Q(name__among=names) if names else ~EVERY_SERVER
         groups = (
             self.visible.order_by()
-            .annotate(hit=Case(When(hit, then=True), default=False, output_field=BooleanField()))
-            .values_list("hit", "status__power", "is_protected", "status__fault")
+            .annotate(hit=_flag(hit), named=_flag(named))
+            .values_list("hit", "named", "status__power", "is_protected", "status__fault")
             .annotate(n=Count("pk"))
         )
         return _counts_of(list(groups), self.filters.understood())
@@ -144,16 +148,16 @@ class Listing:
                 label = str(self.filters.filters[name].label)
                 yield Chip(label, self._value_words(name, value), without)
 
-    def names_missing(self) -> tuple[int, str]:
+    def names_missing(self, counts: ServerCounts) -> tuple[int, str]:
         """Return how many names of the node set no visible server has, and them as a set."""
         names = self.nodes.names if self.nodes else []
-        if not names:
+        if counts.named == len(names):
             return 0, ""
         there = set(
             self.visible.filter(name__among=names).order_by().values_list("name", flat=True)
         )
         missing = [name for name in names if name not in there]
-        return len(missing), names_fold(missing) if missing else ""
+        return len(missing), names_fold(missing)
 
     def blame(self) -> Blame:
         """Say which part of the query leaves nothing, with one query."""
@@ -272,6 +276,11 @@ def _params(
     return params
 
 
+def _flag(condition: Q) -> Case:
+    """Return a condition as a value, true or false and never unknown."""
+    return Case(When(condition, then=True), default=False, output_field=BooleanField())
+
+
 def _all_of(conditions: Iterable[Q]) -> Q:
     return reduce(and_, conditions, EVERY_SERVER)
 
@@ -279,9 +288,10 @@ def _all_of(conditions: Iterable[Q]) -> Q:
 def _counts_of(groups: list[tuple[Any, ...]], asked: dict[str, Any]) -> ServerCounts:
     by_power: Counter[str] = Counter()
     by_fault: Counter[str] = Counter()
-    total = matching = protected = 0
-    for hit, power, is_protected, fault, count in groups:
+    total = matching = protected = named = 0
+    for hit, is_named, power, is_protected, fault, count in groups:
         total += count
+        named += count if is_named else 0
         if not hit:
             continue
         fits = {
@@ -295,7 +305,7 @@ def _counts_of(groups: list[tuple[Any, ...]], asked: dict[str, Any]) -> ServerCo
         protected += count if is_protected and fits["power"] and fits["fault"] else 0
     faults = [(code, count) for code, count in by_fault.most_common() if code and count]
     powers = {power: by_power[power] for power in Power.values}
-    return ServerCounts(total, matching, powers, faults, protected)
+    return ServerCounts(total, matching, powers, faults, protected, named)
 
 
 def _is_fault(fault: str, asked: str) -> bool:

@@ -179,9 +179,9 @@ class Table:
         return shown
 
     @property
-    def is_wide(self) -> bool:
-        """It may be wider than the page: it scrolls in its card."""
-        return len(self.columns) > len(DEFAULT_KEYS)
+    def is_chosen(self) -> bool:
+        """Not the usual columns: none hides on small screens, the table scrolls in its card."""
+        return self.keys != DEFAULT_KEYS
 
     @property
     def keys(self) -> tuple[str, ...]:

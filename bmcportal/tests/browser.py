@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import pytest
 import uvicorn
@@ -23,6 +23,10 @@ from apps.accounts.models import User
 from bmcportal.routing import websocket_application
 from bmcportal.tests.chromium import ARGUMENTS
 
+AXE: Final = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "resultTypes": ["violations"],
+}
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from apps.core.testing import make_cluster, make_profile, make_server, make_site
 from apps.inventory.choices import Power
 from apps.inventory.models import CustomField, Rack, Server, ServerSelection
 from apps.inventory.services import PowerReading, RackFacts, rack_update, status_record
-from bmcportal.tests.browser import Visitor, apart, is_wider_than_its_window
-from bmcportal.tests.test_browser_service import AXE, LIVE_MS
+from bmcportal.tests.browser import AXE, Visitor, apart, is_wider_than_its_window
+from bmcportal.tests.test_browser_service import LIVE_MS
 
 pytestmark = [
     pytest.mark.service,

@@ -16,10 +16,8 @@ from apps.inventory.models import Server, ServerStatus, Tag
 from apps.jobs.choices import TargetState
 from apps.jobs.models import Job, JobTarget
 from apps.power.services import identify_order, power_order
-from bmcportal.tests.browser import is_wider_than_its_window
-from bmcportal.tests.test_browser_service import AXE, Visit, browser, portal, visit
-
-__all__ = ["browser", "portal", "visit"]
+from bmcportal.tests.browser import AXE, is_wider_than_its_window
+from bmcportal.tests.conftest import Visit
 
 pytestmark = [
     pytest.mark.service,

@@ -24,7 +24,7 @@ from apps.inventory.services import PowerFault, PowerReading, status_record
 from apps.jobs.models import Job
 from apps.jobs.worker.thread import RunnerThread
 from apps.simulator.thread import FleetThread
-from bmcportal.tests.browser import Visitor, apart, is_wider_than_its_window
+from bmcportal.tests.browser import AXE, Visitor, apart, is_wider_than_its_window
 
 pytestmark = [
     pytest.mark.service,
@@ -34,10 +34,6 @@ pytestmark = [
 
 Visit = Callable[..., Visitor]
 LIVE_MS = 5_000
-AXE = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
-    "resultTypes": ["violations"],
-}
 
 
 def make_fleet() -> dict[str, Server]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from apps.accounts.models import User
 from apps.clusters.models import Cluster
@@ -16,7 +15,7 @@ from apps.core.testing import make_cluster, make_server, make_site
 from apps.inventory.choices import Power
 from apps.inventory.models import CustomField, Rack, SavedView, Server, ServerSelection, Tag
 from apps.inventory.services import PowerFault, PowerReading, status_record
-from bmcportal.tests.browser import LivePortal, Visitor, apart, chromium, is_wider_than_its_window
+from bmcportal.tests.browser import AXE, Visitor, apart, is_wider_than_its_window
 
 pytestmark = [
     pytest.mark.service,
@@ -26,45 +25,6 @@ pytestmark = [
 
 Visit = Callable[..., Visitor]
 LIVE_MS = 5_000
-AXE = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
-    "resultTypes": ["violations"],
-}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Playwright's loop looks to Django as if this thread were asynchronous.
-    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, browser: Browser) -> Iterator[LivePortal]:
-    portal = LivePortal()
-    portal.start()
-    yield portal
-    portal.stop()
-
-
-@pytest.fixture
-def visit(portal: LivePortal, browser: Browser) -> Iterator[Visit]:
-    """`visit(user, "/")`: a browser of that person, on that page. Ends without complaints."""
-    visitors: list[Visitor] = []
-
-    def start(user: User, path: str = "/servers/", **options: Any) -> Visitor:
-        visitor = Visitor(browser, portal.url, **options)
-        visitors.append(visitor)
-        visitor.sign_in(user)
-        visitor.page.goto(path)
-        return visitor
-
-    yield start
-    for visitor in visitors:
-        visitor.close()
-    complaints = [text for visitor in visitors for text in visitor.complaints]
-    assert not complaints
 
 
 @pytest.fixture
@@ -89,12 +49,19 @@ def fleet(web: Cluster) -> list[Server]:
     return servers
 
 
-def bar(page: Page) -> Any:
+def bar(page: Page) -> Locator:
     return page.locator("#selection-bar .bp-selbar")
 
 
-def box(page: Page, server: Server) -> Any:
+def box(page: Page, server: Server) -> Locator:
     return page.locator(f"#server-{server.pk} input[name=ids]")
+
+
+def edges(part: Locator) -> tuple[float, float]:
+    """Return where it begins and ends, from the top of the window."""
+    found = part.bounding_box()
+    assert found is not None
+    return found["y"], found["y"] + found["height"]
 
 
 def kept() -> ServerSelection:
@@ -160,20 +127,12 @@ def test_on_a_phone_rows_are_cards_and_the_bar_stands_above_the_tabs(
     expect(card).to_contain_text("A01 · U2")
     box(page, fleet[0]).check()
     expect(bar(page)).to_contain_text("1 selected")
-    assert bottom_of(bar(page)) <= top_of(page.locator(".bp-tabbar"))
-    button = page.locator("#bulk-read")
-    assert bottom_of(button) - top_of(button) >= 43.5
-    page.locator("tbody").last.scroll_into_view_if_needed()
-    page.mouse.wheel(0, 5000)
-    assert bottom_of(page.locator(".bp-tfoot").first) <= top_of(bar(page))
-
-
-def top_of(part: Locator) -> float:
-    return float(part.evaluate("node => node.getBoundingClientRect().top"))
-
-
-def bottom_of(part: Locator) -> float:
-    return float(part.evaluate("node => node.getBoundingClientRect().bottom"))
+    assert edges(bar(page))[1] <= edges(page.locator(".bp-tabbar"))[0]
+    top, bottom = edges(page.locator("#bulk-read"))
+    assert bottom - top >= 43.5
+    page.mouse.wheel(0, 50_000)
+    expect(page.locator(".bp-tfoot").first).to_be_in_viewport()
+    assert edges(page.locator(".bp-tfoot").first)[1] <= edges(bar(page))[0]
 
 
 # ------------------------------------------------------------------------------ keys

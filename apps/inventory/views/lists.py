@@ -58,7 +58,7 @@ def list_context(
     counts = listing.counts()
     page = _page(listing, table, counts.matching, request.GET.get("page"))
     kept = table.params | ({"selection": str(selection.pk)} if selection else {})
-    missing_count, missing = listing.names_missing()
+    missing_count, missing = listing.names_missing(counts)
     blame = listing.blame() if not counts.matching and listing.params else None
     return {
         "listing": listing,
