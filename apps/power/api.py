@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
@@ -18,11 +20,13 @@ from apps.core.api_docs import KEY, PK, acts
 from apps.core.problems import Problem, refused
 from apps.inventory.selectors import servers_full
 from apps.jobs.api import job_accepted
+from apps.jobs.models import Job
 from apps.jobs.serializers import JobDetailSerializer
 from apps.jobs.services import RequestKeyReused
+from apps.power.choices import IDENTIFY_SECONDS
 from apps.power.selectors import may_order
-from apps.power.serializers import OrderBody
-from apps.power.services import power_order
+from apps.power.serializers import IdentifyBody, OrderBody
+from apps.power.services import ServerProtected, identify_order, power_order
 
 ACTION = OpenApiParameter(
     "action", str, OpenApiParameter.PATH, enum=[action.value for action in PowerAction]
@@ -46,23 +50,59 @@ def server_power(request: ApiRequest, pk: int, action: str) -> Response:
         raise PermissionDenied
     body = valid(OrderBody, request)
 
-    def order(key: uuid.UUID | None) -> Response:
-        try:
-            job = power_order(
-                server=server,
-                action=wanted,
-                actor=request.user,
-                reason=body.get("reason", ""),
-                request_key=key,
-            )
-        except RequestKeyReused:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused") from None
-        except ValidationError as error:
-            raise refused(error) from None
-        job.refresh_from_db()
-        return job_accepted(request, job)
+    escalate = body.get("escalate", False)
+    if escalate and wanted is not PowerAction.SOFT_OFF:
+        raise Problem(422, errors={"escalate": [_("Only soft_off can be followed by hard off.")]})
 
-    return once(request, order)
+    def order(key: uuid.UUID | None) -> Job:
+        return power_order(
+            server=server,
+            action=wanted,
+            actor=request.user,
+            reason=body.get("reason", ""),
+            request_key=key,
+            grace_seconds=body.get("grace_seconds"),
+            escalate=escalate,
+        )
+
+    return once(request, lambda key: _ordered(request, lambda: order(key)))
+
+
+@acts(
+    "server_identify", "Light the identify LED", "servers", JobDetailSerializer,
+    body=IdentifyBody, status=202, parameters=[PK, KEY],
+)  # fmt: skip
+@api_view("POST")
+@idempotent
+def server_identify(request: ApiRequest, pk: int) -> Response:
+    """Allowed on protected servers too: it interrupts nothing."""
+    server = get_object_or_404(servers_full(request.user), pk=pk)
+    body = valid(IdentifyBody, request)
+
+    def order(key: uuid.UUID | None) -> Job:
+        return identify_order(
+            server=server,
+            actor=request.user,
+            seconds=body.get("seconds", IDENTIFY_SECONDS),
+            reason=body.get("reason", ""),
+            request_key=key,
+        )
+
+    return once(request, lambda key: _ordered(request, lambda: order(key)))
+
+
+def _ordered(request: ApiRequest, order: Callable[[], Job]) -> Response:
+    """Answer 202 with the job, or with the problem why there is none."""
+    try:
+        job = order()
+    except RequestKeyReused:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused") from None
+    except ServerProtected as error:
+        raise Problem(HTTPStatus.CONFLICT, "protected", error.reason) from None
+    except ValidationError as error:
+        raise refused(error) from None
+    job.refresh_from_db()
+    return job_accepted(request, job)
 
 
 def _action(text: str) -> PowerAction:

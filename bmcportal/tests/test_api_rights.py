@@ -51,6 +51,7 @@ TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = 
     ("POST", "servers/{server}/power/cycle", {}, (202, 202, 403, 403, 404, 401)),
     ("POST", "servers/{server}/power/reset", {}, (202, 202, 403, 403, 404, 401)),
     ("POST", "servers/{server}/power/nmi", {}, (202, 202, 403, 403, 404, 401)),
+    ("POST", "servers/{server}/identify", {}, (202, 202, 202, 403, 404, 401)),
     ("GET", "racks/", None, (200, 200, 200, 200, 200, 401)),
     ("POST", "racks/", "rack", (201, 403, 403, 403, 403, 401)),
     ("GET", "racks/{rack}", None, (200, 200, 200, 200, 200, 401)),

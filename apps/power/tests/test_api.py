@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -152,3 +153,62 @@ def test_an_order_is_followed_to_its_verified_end() -> None:
         assert client.get(f"/api/servers/{server.pk}").json()["power"]["state"] == "off"
         assert fleet[0].executed_count(PowerAction.OFF) == 1
         assert fleet[0].power is PowerState.OFF
+
+
+@pytest.mark.django_db
+def test_a_protected_server_is_409_with_the_reason(operator: User, web: Cluster) -> None:
+    server = make_server(cluster=web, is_protected=True, protected_reason="Firmware trial")
+    client = api_client(operator)
+    for action in PowerAction:
+        answer = client.post(f"/api/servers/{server.pk}/power/{action.value}", {})
+        assert (answer.status_code, answer.json()["code"]) == (409, "protected")
+        assert answer.json()["detail"] == "Firmware trial"
+    assert not Job.objects.exists()
+    assert client.post(f"/api/servers/{server.pk}/identify", {}).status_code == 202
+
+
+@pytest.mark.django_db
+def test_the_grace_period_is_the_portal_s_or_what_was_asked(
+    operator: User, server: Server, settings: Any
+) -> None:
+    settings.POWER_GRACE_SECONDS = 5
+    client = api_client(operator)
+    for body, seconds in (({}, 5), ({"grace_seconds": 0}, 0), ({"grace_seconds": 30}, 30)):
+        answer = client.post(f"/api/servers/{server.pk}/power/off", body)
+        target = Job.objects.get(pk=answer.json()["id"]).targets.get()
+        waits = target.release_at - target.state_at
+        assert round(waits.total_seconds()) == seconds
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("power/off", {"grace_seconds": -1}, "grace_seconds"),
+        ("power/off", {"grace_seconds": 301}, "grace_seconds"),
+        ("power/off", {"grace_seconds": "5"}, "grace_seconds"),
+        ("power/off", {"escalate": True}, "escalate"),
+        ("power/soft_off", {"escalate": "yes"}, "escalate"),
+        ("identify", {"seconds": 256}, "seconds"),
+        ("identify", {"seconds": -1}, "seconds"),
+        ("identify", {"seconds": True}, "seconds"),
+    ],
+)
+def test_what_an_order_cannot_be_is_422_at_its_field(
+    operator: User, server: Server, path: str, body: dict[str, Any], field: str
+) -> None:
+    answer = api_client(operator).post(f"/api/servers/{server.pk}/{path}", body)
+    assert answer.status_code == 422
+    assert set(answer.json()["errors"]) == {field}
+    assert not Job.objects.exists()
+
+
+@pytest.mark.django_db
+def test_soft_off_then_hard_off_needs_the_right_to_both(
+    user: User, operator: User, server: Server
+) -> None:
+    path = f"/api/servers/{server.pk}/power/soft_off"
+    assert api_client(user).post(path, {"escalate": True}).status_code == 403
+    answer = api_client(operator).post(path, {"escalate": True})
+    assert answer.status_code == 202
+    assert Job.objects.get().params == {"action": "soft_off", "escalate": True}
