@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.http import HttpResponse
 from django.utils import timezone
-from knox.auth import TokenAuthentication
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -25,6 +24,7 @@ from rest_framework.request import Request
 
 from apps.clusters.choices import Role
 from apps.clusters.selectors import has_everywhere
+from apps.core.authentication import TokenAuthentication
 from apps.core.dbtime import now_plus
 from apps.inventory.choices import Power
 from apps.inventory.models import Bmc, ServerStatus
