@@ -13,8 +13,6 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
-from knox.auth import TokenAuthentication
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -26,6 +24,7 @@ from rest_framework.request import Request
 
 from apps.clusters.choices import Role
 from apps.clusters.selectors import has_everywhere
+from apps.core.authentication import TokenAuthentication
 from apps.core.dbtime import now_plus
 from apps.inventory.choices import Power
 from apps.inventory.models import Bmc, ServerStatus
@@ -36,7 +35,6 @@ from apps.jobs.selectors import workers_live
 LATE_POLL_SECONDS = 5.0
 
 
-@extend_schema(exclude=True)  # not a part of the REST API
 @api_view(["GET"])
 @authentication_classes([TokenAuthentication, SessionAuthentication])
 @permission_classes([IsAuthenticated])

@@ -218,6 +218,7 @@ SPECTACULAR_SETTINGS = {
         "TargetState": "apps.jobs.choices.TargetState",
         "PrivilegeWord": "apps.inventory.choices.PRIVILEGE_WORD_CHOICES",
     },
+    "PREPROCESSING_HOOKS": ["apps.core.api_docs.api_only"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api_docs.problems_add",

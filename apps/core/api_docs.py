@@ -246,6 +246,11 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
+def api_only(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Preprocessing hook: other doors of the portal are no part of the API."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/")]
+
+
 def problems_add(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
