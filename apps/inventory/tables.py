@@ -12,12 +12,13 @@ from django.db.models.functions import NullIf
 from django.template.loader import get_template
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core.templatetags.portal import age, icon
+from apps.inventory.choices import Power
 from apps.inventory.models import Server
 
 CUSTOM: Final = "custom."
@@ -53,8 +54,9 @@ def _text(name: str) -> Callable[[], Expression | F]:
 
 
 def _name(server: Server) -> str:
-    html = '<a class="bp-name" href="{}" title="{}">{}</a>'
-    link = format_html(html, server.get_absolute_url(), server.name, server.name)
+    name = conditional_escape(server.name)
+    url = server.get_absolute_url()
+    link = SafeString(f'<a class="bp-name" href="{url}" title="{name}">{name}</a>')
     if not server.is_protected:
         return link
     text = _("Protected: %(why)s") % {"why": server.protected_reason}
@@ -65,7 +67,14 @@ def _name(server: Server) -> str:
 
 
 def _power(server: Server) -> str:
-    return SafeString(get_template("shared/_power.html").render({"status": server.status}))
+    """Print what shared/_power.html prints; most rows without it, which takes five times as long
+    (a test compares both)."""
+    status = server.status
+    if status.transition or status.power == Power.UNKNOWN:
+        return SafeString(get_template("shared/_power.html").render({"status": status}).strip())
+    html = '<span class="bp-power"><span class="bp-state is-{}">{}</span>{}</span>'
+    word = Power(status.power).label
+    return format_html(html, status.power, word, age(status.power_read_at))
 
 
 def _cluster(server: Server) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.template import Context, Template
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import override
 from pytest_django import DjangoAssertNumQueries
 
 from apps.core.testing import make_cluster, make_server, make_site
@@ -89,6 +91,24 @@ def test_cells_print_what_came_with_the_row_and_ask_nothing(
     assert "Protected: &quot;why&quot;" in html
     assert html.index(">&lt;t&gt;<") < html.index(">a<")
     assert html.count("<td") == len(COLUMNS) + 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("lang", ["en", "zh-hans"])
+@pytest.mark.parametrize("power", ["on", "off", "unknown"])
+@pytest.mark.parametrize("transition", ["", "shutting_down"])
+def test_a_state_is_printed_as_everywhere(power: str, transition: str, lang: str) -> None:
+    now = timezone.now()
+    server = make_server(
+        status={
+            "power": power, "power_read_at": now - dt.timedelta(hours=9), "last_power": "on",
+            "fault": "unreachable" if power == "unknown" else "", "fault_at": now,
+            "transition": transition, "transition_at": now,
+        }
+    )  # fmt: skip
+    with override(lang):
+        template = render_to_string("shared/_power.html", {"status": server.status})
+        assert shown(server, "power") == f'<td class="k-power">{template.strip()}</td>'
 
 
 @pytest.mark.django_db
