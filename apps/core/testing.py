@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
@@ -70,8 +71,9 @@ def make_rack(name: str = "", **fields: Any) -> Rack:
     return Rack.objects.create(name=name or f"rack-{next(_serial)}", site=site, **fields)
 
 
+@transaction.atomic
 def make_server(**fields: Any) -> Server:
-    """Return a server with its BMC and its status.
+    """Return a server with its BMC and its status, all at once: a worker may be looking.
 
     `status` is a dict for `ServerStatus`; `address`, `port`, `site`, `profile` go to the BMC.
     """
