@@ -65,7 +65,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "apps.core.staticfiles.PortalStaticFilesConfig",
     "channels",
     "django_htmx",
     "django_filters",
