@@ -274,6 +274,7 @@ def test_a_lost_socket_is_said_and_polling_takes_over(visit: Visit, operator: Us
     expect(sign).to_have_text("Live")
     is_open[0] = False
     sockets[0].close(code=1011)
+    expect(sign).to_have_text("Reconnecting")
     expect(sign).to_have_text(re.compile(r"Not live since \d\d:\d\d"), timeout=9_000)
     apart(status_record, [PowerReading(servers["web-on"].pk, Power.OFF)])
     row = page.locator(f"#server-{servers['web-on'].pk}")
@@ -282,6 +283,10 @@ def test_a_lost_socket_is_said_and_polling_takes_over(visit: Visit, operator: Us
     is_open[0] = True
     expect(sign).to_have_text("Live", timeout=40_000)
     expect(page.locator("#live-bar")).to_be_hidden()
+    visitor.context.set_offline(True)
+    expect(sign).to_have_text("Offline")
+    visitor.context.set_offline(False)
+    expect(sign).to_have_text("Live", timeout=40_000)
 
 
 def test_a_disabled_person_is_shown_the_way_to_sign_in(visit: Visit, operator: User) -> None:

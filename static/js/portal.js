@@ -222,13 +222,16 @@ function connect() {
   });
   mine.addEventListener("close", (event) => {
     lostAt ??= new Date(Date.now() - skew);
-    for (const after of [5100, 15100]) setTimeout(signDraw, after);
+    for (const after of [1100, 5100, 15100]) setTimeout(signDraw, after);
     if (event.code === SIGNED_OUT) return toast(words.signedout, true);
     setTimeout(connect, wait * (0.7 + Math.random() * 0.6));
     wait = Math.min(wait * 2, 30000);
     return undefined;
   });
 }
+
+// Without a network the browser may keep a dead socket open for minutes.
+window.addEventListener("offline", () => socket?.close());
 
 function heard() {
   wait = 1000;
@@ -237,12 +240,19 @@ function heard() {
   signDraw();
 }
 
+function signText() {
+  const lost = lostAt ? Date.now() - skew - lostAt : 0;
+  if (lost < 1000) return sign.dataset.live; // a blink is no news
+  if (navigator.onLine === false) return sign.dataset.offline;
+  if (lost < 5000) return sign.dataset.trying;
+  return sign.dataset.late.replace("{time}", lostAt.toISOString().slice(11, 16));
+}
+
 function signDraw() {
   if (!sign) return;
-  const late = lostAt && Date.now() - skew - lostAt >= 5000;
-  const text = late ? sign.dataset.late.replace("{time}", lostAt.toISOString().slice(11, 16)) : sign.dataset.live;
+  const text = signText();
   sign.hidden = false;
-  sign.classList.toggle("is-late", Boolean(late));
+  sign.classList.toggle("is-late", text !== sign.dataset.live);
   if (sign.textContent !== text) sign.textContent = text;
   barDraw();
 }
