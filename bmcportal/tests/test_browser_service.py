@@ -12,6 +12,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from apps.accounts.models import User
 from apps.bmc import PowerState
+from apps.core.dbtime import now_plus
 from apps.core.testing import (
     PASSWORD,
     make_cluster,
@@ -19,8 +20,8 @@ from apps.core.testing import (
     make_server,
 )
 from apps.inventory.choices import Power
-from apps.inventory.models import Server
-from apps.inventory.services import PowerFault, PowerReading, status_record
+from apps.inventory.models import Server, ServerStatus
+from apps.inventory.services import PowerFault, PowerReading, servers_changed, status_record
 from apps.jobs.models import Job
 from apps.jobs.worker.thread import RunnerThread
 from apps.simulator.thread import FleetThread
@@ -287,6 +288,8 @@ def test_a_lost_socket_is_said_and_polling_takes_over(visit: Visit, operator: Us
     expect(sign).to_have_text("Offline")
     visitor.context.set_offline(False)
     expect(sign).to_have_text("Live", timeout=40_000)
+    # What the browser says while it has no network is no complaint.
+    visitor.complaints[:] = [one for one in visitor.complaints if "DISCONNECTED" not in one]
 
 
 def test_a_disabled_person_is_shown_the_way_to_sign_in(visit: Visit, operator: User) -> None:
@@ -338,3 +341,23 @@ def test_soft_off_by_keyboard_is_seen_in_a_second_browser(
             assert bmc.executed_count() == 1
         finally:
             assert apart(runner.stop)
+
+
+def test_a_row_in_which_only_the_age_is_new_keeps_its_elements(
+    visit: Visit, operator: User
+) -> None:
+    servers = make_fleet()
+    server = servers["web-on"]
+    page = visit(operator, "/").page
+    expect(page.locator("#live-sign")).to_have_text("Live")
+    age = page.locator(f"#server-{server.pk} time[data-late]").first
+    page.evaluate("id => { document.getElementById(id).mine = true; }", f"server-{server.pk}")
+    before = age.get_attribute("datetime")
+    ServerStatus.objects.filter(server=server).update(power_read_at=now_plus(-30))
+    apart(servers_changed, [server.pk])
+    expect(age).not_to_have_attribute("datetime", before or "")
+    is_kept = "id => document.getElementById(id).mine === true"
+    assert page.evaluate(is_kept, f"server-{server.pk}")
+    apart(status_record, [PowerReading(server.pk, Power.OFF)])
+    expect(page.locator(f"#server-{server.pk} .bp-state")).to_have_text("Off")
+    assert not page.evaluate(is_kept, f"server-{server.pk}")

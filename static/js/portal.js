@@ -271,6 +271,7 @@ function barDraw() {
 function replace(fresh) {
   const old = fresh.id && document.getElementById(fresh.id);
   if (!old) return;
+  if (bare(old) === bare(fresh)) return agesCopy(fresh, old);
   const active = document.activeElement;
   const inside = old.contains(active) ? active : null;
   if (inside?.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
@@ -294,6 +295,24 @@ function replace(fresh) {
     setTimeout(() => fresh.classList.remove("is-changed"), 1300);
   }
   if (index >= 0) $$("a, button, input, summary", fresh)[index]?.focus({ preventScroll: true });
+}
+
+// A part in which nothing but ages is new keeps its elements: what is under the pointer stays there.
+function bare(node) {
+  const copy = node.cloneNode(true);
+  copy.classList.remove("is-picked", "is-cursor", "is-changed");
+  if (!copy.classList.length) copy.removeAttribute("class");
+  $$("time[data-late]", copy).forEach((time) => time.replaceWith("age"));
+  $$("input[checked]", copy).forEach((box) => box.removeAttribute("checked"));
+  return copy.outerHTML.replace(/\s+/g, " ");
+}
+
+function agesCopy(from, to) {
+  const fresh = $$("time[data-late]", from);
+  $$("time[data-late]", to).forEach((age, index) => {
+    for (const name of ["datetime", "title"]) age.setAttribute(name, fresh[index].getAttribute(name));
+  });
+  tick(to);
 }
 
 // Without a socket: the same page is asked for, and what has an id in #live-region is replaced.
