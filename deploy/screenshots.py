@@ -67,6 +67,15 @@ def tour(
     page.click("text=Soft off")
     expect(page.get_by_role("dialog")).to_be_visible()
     picture(page, f"confirm{suffix}")
+    page.goto(f"{url}/racks/")
+    page.click("a:text-is('A01')")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    picture(page, f"rack{suffix}")
+    page.goto(f"{url}/servers/?q=@rack:A01+%26+@power:on")
+    for box in page.locator("input[name=ids]").all()[1:4]:
+        box.check()
+    expect(page.get_by_text("3 selected")).to_be_visible()
+    picture(page, f"selection{suffix}")
     context.close()
 
 
