@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
+from websockets.sync.client import connect
 
 from apps.bmc import PowerAction, PowerState
 from apps.simulator.thread import FleetThread
@@ -197,6 +198,24 @@ def test_a_minute_without_the_database_in_the_middle_of_an_order_loses_and_repea
     sent = "SELECT count(*) FROM jobs_commandattempt a JOIN jobs_jobtarget t ON t.id = a.target_id "
     rows = production.query(sent + "WHERE t.job_id = %s AND a.sent_at IS NOT NULL", job)
     assert rows[0][0] == 1
+
+
+@pytest.mark.timeout(120)
+def test_a_socket_about_which_nothing_happens_stays_open(
+    production: Production, client: httpx.Client
+) -> None:
+    headers = {"Cookie": f"sessionid={client.cookies['sessionid']}", "Origin": production.url}
+    address = production.url.replace("http", "ws", 1) + "/ws/live/"
+    with connect(address, additional_headers=headers) as socket:
+        socket.send(json.dumps({"subscribe": [2**40]}))  # nobody's: nothing will be told
+        with pytest.raises(TimeoutError):
+            socket.recv(timeout=12)
+        socket.send(json.dumps({"subscribe": [first_server(production)]}))
+        assert "<tbody" in str(socket.recv(timeout=10))
+
+
+def first_server(production: Production) -> int:
+    return int(production.query("SELECT min(id) FROM inventory_server")[0][0])
 
 
 @pytest.mark.timeout(240)
