@@ -38,7 +38,7 @@ if answers 127.0.0.1 5432 && answers 127.0.0.1 6379; then
     echo "== what touches database, queue, cache or push, on PostgreSQL and Redis"
     DATABASE_URL="$database" REDIS_URL="$redis" \
         "$python" -m pytest -n 2 -m "not service" \
-        apps/core apps/audit apps/clusters apps/accounts apps/inventory apps/jobs apps/power bmcportal
+        apps/core apps/audit apps/clusters apps/accounts apps/inventory apps/jobs apps/power apps/discovery bmcportal
 elif [ "${CI:-}" = true ]; then
     echo "PostgreSQL on 127.0.0.1:5432 and Redis on 127.0.0.1:6379 are needed here." >&2
     exit 1

@@ -361,3 +361,27 @@ def test_a_row_in_which_only_the_age_is_new_keeps_its_elements(
     apart(status_record, [PowerReading(server.pk, Power.OFF)])
     expect(page.locator(f"#server-{server.pk} .bp-state")).to_have_text("Off")
     assert not page.evaluate(is_kept, f"server-{server.pk}")
+
+
+def test_a_reason_waits_while_somebody_points_at_the_table(visit: Visit, operator: User) -> None:
+    servers = make_fleet()
+    server = servers["web-on"]
+    page = visit(operator, "/").page
+    expect(page.locator("#live-sign")).to_have_text("Live")
+    row = page.locator(f"#server-{server.pk}")
+    row.hover()
+    height = row.evaluate("node => node.getBoundingClientRect().height")
+    apart(status_record, [PowerFault(server.pk, "unreachable", {"stage": "login"})])
+    expect(row.locator(".bp-state")).to_have_text("Unknown")
+    expect(row.locator(".bp-whyrow")).to_be_hidden()
+    assert row.evaluate("node => node.getBoundingClientRect().height") == height
+    page.locator("h1").hover()
+    expect(row.locator(".bp-whyrow")).to_contain_text("BMC does not answer")
+    row.hover()
+    height = row.evaluate("node => node.getBoundingClientRect().height")
+    apart(status_record, [PowerReading(server.pk, Power.ON)])
+    expect(row.locator(".bp-state")).to_have_text("On")
+    expect(row.locator(".bp-whyrow")).to_be_hidden()
+    assert row.evaluate("node => node.getBoundingClientRect().height") == height
+    page.locator("h1").hover()
+    expect(row.locator(".bp-whyrow")).to_have_count(0)

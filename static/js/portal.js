@@ -272,6 +272,7 @@ function replace(fresh) {
   const old = fresh.id && document.getElementById(fresh.id);
   if (!old) return;
   if (bare(old) === bare(fresh)) return agesCopy(fresh, old);
+  heightKeep(old, fresh);
   const active = document.activeElement;
   const inside = old.contains(active) ? active : null;
   if (inside?.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
@@ -296,6 +297,29 @@ function replace(fresh) {
   }
   if (index >= 0) $$("a, button, input, summary", fresh)[index]?.focus({ preventScroll: true });
 }
+
+// Rows keep their height while somebody points at the table or works in it: a reason that comes or
+// goes waits, unseen, until they leave.
+const isInUse = (table) => Boolean(table?.matches(":hover, :focus-within"));
+
+function heightKeep(old, fresh) {
+  if (!isInUse(old.closest("table"))) return;
+  const was = $(".bp-whyrow", old);
+  const is = $(".bp-whyrow", fresh);
+  if (is && (!was || was.hidden)) is.hidden = true;
+  if (is || !was || was.hidden) return;
+  was.classList.add("is-blank");
+  fresh.append(was);
+}
+
+function heightsSettle() {
+  for (const row of $$(".bp-whyrow[hidden], .bp-whyrow.is-blank")) {
+    if (isInUse(row.closest("table"))) continue;
+    if (row.hidden) row.hidden = false;
+    else row.remove();
+  }
+}
+setInterval(heightsSettle, 1000);
 
 // A part in which nothing but ages is new keeps its elements: what is under the pointer stays there.
 function bare(node) {
