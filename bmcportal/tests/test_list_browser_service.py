@@ -284,6 +284,23 @@ def test_the_selected_are_read_now(visit: Visit, readonly: User, fleet: list[Ser
     expect(bar(page)).to_contain_text("2 selected")
 
 
+def test_a_result_is_shown_though_the_selection_changed_meanwhile(
+    visit: Visit, readonly: User, fleet: list[Server]
+) -> None:
+    page = visit(readonly).page
+    box(page, fleet[0]).check()
+    expect(bar(page)).to_contain_text("1 selected")
+    held: list[Route] = []
+    page.route("**/servers/bulk/read*", lambda route: held.append(route))
+    with page.expect_request("**/servers/bulk/read*"):
+        bar(page).get_by_role("button", name="Read now").click()
+    with page.expect_response("**/servers/selection"):
+        box(page, fleet[1]).check()
+    held[0].continue_()
+    expect(page.locator(".bp-toast")).to_contain_text("are read now.")
+    expect(bar(page)).to_contain_text("2 selected")
+
+
 def test_without_scripts_everything_works_with_links_and_forms(
     visit: Visit, operator: User, fleet: list[Server]
 ) -> None:

@@ -272,6 +272,10 @@ function replace(fresh) {
   const old = fresh.id && document.getElementById(fresh.id);
   if (!old) return;
   if (bare(old) === bare(fresh)) return agesCopy(fresh, old);
+  if ($(".htmx-request[hx-swap=none]", old)) {
+    // The answer under way needs the button it was asked by.
+    return document.addEventListener("htmx:afterRequest", () => replace(fresh), { once: true });
+  }
   heightKeep(old, fresh);
   const active = document.activeElement;
   const inside = old.contains(active) ? active : null;
@@ -418,7 +422,9 @@ function pickSend(act, changed = []) {
       const answer = await fetch(form.action, { method: "POST", body, headers, credentials: "same-origin" });
       if (answer.redirected) return location.reload(); // signed out meanwhile
       if (!answer.ok && answer.status !== 422) throw new Error(String(answer.status));
-      barReplace(await answer.text());
+      const html = await answer.text();
+      await barFree();
+      barReplace(html);
       if (answer.status === 422) pickUndo(changed);
       else if (act === "all" || act === "clear") boxesSet(act === "all");
     } catch {
@@ -443,6 +449,17 @@ function boxesSet(isPicked) {
     mark(box);
   }
   pageBoxDraw();
+}
+
+// An answer that is under way needs the button it was asked by: without it, its result is shown nowhere.
+function barFree() {
+  return new Promise((done) => {
+    const look = () => {
+      if (!$("#selection-bar .htmx-request")) return done();
+      return document.addEventListener("htmx:afterRequest", look, { once: true });
+    };
+    look();
+  });
 }
 
 function barReplace(html) {
