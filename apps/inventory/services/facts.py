@@ -119,10 +119,10 @@ def facts_check(actor: User, facts: ServerFacts, server: Server | None) -> None:
 
     :raises ValidationError: every problem at once, by the name of the fact.
     """
-    problems: Problems = {}
-    problems |= _taken(facts, server)
+    # First what needs no database: it is not asked for words that no row can hold.
+    problems = word_problems(facts)
+    problems |= _taken(facts, server, problems)
     problems |= place_problems(facts, server)
-    problems |= word_problems(facts)
     problems |= workaround_problems(facts.workarounds)
     problems |= custom_field_problems(facts.custom_fields)
     if needs_binding(facts, server):
@@ -180,12 +180,13 @@ def outside_words(profile: CredentialProfile) -> str:
     return text % {"networks": ", ".join(profile.networks)}
 
 
-def _taken(facts: ServerFacts, server: Server | None) -> Problems:
+def _taken(facts: ServerFacts, server: Server | None, wrong: Problems) -> Problems:
     problems: Problems = {}
     others = Server.objects.exclude(pk=server.pk) if server else Server.objects.all()
-    if others.filter(name=facts.name).exists():
+    if "name" not in wrong and others.filter(name=facts.name).exists():
         problems["name"] = _("Another server has this name.")
-    if facts.asset_tag and others.filter(asset_tag=facts.asset_tag).exists():
+    is_tagged = facts.asset_tag and "asset_tag" not in wrong
+    if is_tagged and others.filter(asset_tag=facts.asset_tag).exists():
         problems["asset_tag"] = _("Another server has this asset tag.")
     bmcs = Bmc.objects.exclude(pk=server.bmc_id) if server else Bmc.objects.all()
     if bmcs.filter(address=facts.address, port=facts.port).exists():

@@ -139,7 +139,7 @@ def _fill(rack: Rack, facts: RackFacts) -> None:
 def _check(facts: RackFacts, rack: Rack | None) -> None:
     problems = _word_problems(facts) | _feed_problems(facts.feeds)
     others = Rack.objects.exclude(pk=rack.pk) if rack else Rack.objects.all()
-    if others.filter(site=facts.site, name=facts.name).exists():
+    if "name" not in problems and others.filter(site=facts.site, name=facts.name).exists():
         problems["name"] = _("Another rack of this site has this name.")
     if not 1 <= facts.units <= MOST_UNITS:
         problems["units"] = _("From 1 to %(most)d units.") % {"most": MOST_UNITS}
