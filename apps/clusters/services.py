@@ -42,7 +42,7 @@ def cluster_delete(*, actor: User, cluster: Cluster, expected_version: int | Non
     """Remove a cluster that nothing uses.
 
     :raises PermissionDenied, apps.core.stale.StaleObject, Cluster.DoesNotExist: as the update.
-    :raises ValidationError: it is used; the sentence says by what, and the code is `in_use`.
+    :raises ValidationError: it is used; the sentence says by what.
     """
     _delete(actor, cluster, expected_version)
 
@@ -99,12 +99,12 @@ def _delete(actor: User, row: Cluster | Site, expected_version: int | None) -> N
         version_check(row, expected_version)
         if uses := used_by(row._meta.label_lower, row):
             words = ", ".join(use.words for use in uses)
-            raise ValidationError(_("It is used by %(uses)s.") % {"uses": words}, code="in_use")
+            raise ValidationError(_("It is used by %(uses)s.") % {"uses": words})
         entry_record(actor=actor, action=_action(row, "delete"), obj=row, before={"name": row.name})
         try:
             row.delete()
         except ProtectedError:  # something came to use it at this very moment
-            raise ValidationError(_("Something uses it. Look again."), code="in_use") from None
+            raise ValidationError(_("Something uses it. Look again.")) from None
 
 
 def _action(row: Cluster | Site, verb: str) -> str:

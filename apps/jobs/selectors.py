@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.accounts.models import User
 from apps.core.dbtime import now_plus
@@ -81,9 +81,3 @@ def targets_of_server(server: Server) -> QuerySet[JobTarget]:
 def open_targets_of_server(server: Server) -> QuerySet[JobTarget]:
     """Return what is being done to this server now, newest first."""
     return targets_of_server(server).filter(state__in=sorted(OPEN))
-
-
-def state_counts(job: Job) -> dict[str, int]:
-    """Return how many targets of a job stand in which state."""
-    rows = JobTarget.objects.filter(job=job).values_list("state").annotate(count=Count("pk"))
-    return dict(rows.order_by("state"))

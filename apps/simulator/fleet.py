@@ -199,10 +199,6 @@ class Fleet:
         return sum(bmc.counters.logins for bmc in self.bmcs)
 
     @property
-    def refused_login_count(self) -> int:
-        return sum(bmc.counters.refused_logins for bmc in self.bmcs)
-
-    @property
     def open_sessions(self) -> int:
         return sum(bmc.open_sessions for bmc in self.bmcs)
 

@@ -21,7 +21,6 @@ NAME_TOO_LONG: Final = 0x0C
 UNKNOWN_NAME: Final = 0x0D
 BAD_INTEGRITY: Final = 0x0F
 NO_SUITE: Final = 0x11
-OPEN_REQUEST_MIN: Final = 32
 MAX_NAME: Final = 16
 
 

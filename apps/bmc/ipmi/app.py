@@ -9,7 +9,6 @@ from apps.bmc.values import DeviceId
 
 NETFN_APP: Final = 0x06
 GET_DEVICE_ID: Final = 0x01
-GET_DEVICE_GUID: Final = 0x08
 GET_SYSTEM_GUID: Final = 0x37
 
 _DEVICE_ID_BYTES: Final = 11

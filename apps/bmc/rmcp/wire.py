@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-RMCP_PORT: Final = 623
 MAX_DATAGRAM: Final = 1024
 """Longer datagrams are dropped unread: no message of the portal's needs more than 300 bytes."""
 

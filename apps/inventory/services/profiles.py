@@ -137,7 +137,7 @@ def profile_delete(
                 "%(n)d BMCs are reached with it. Give them another profile first.",
                 count,
             )
-            raise ValidationError(text % {"n": count}, code="in_use")
+            raise ValidationError(text % {"n": count})
         entry_record(
             actor=actor, action="inventory.profile.delete", obj=profile,
             before=profile_told(profile),

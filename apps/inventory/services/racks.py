@@ -112,8 +112,7 @@ def rack_delete(*, actor: User, rack: Rack, expected_version: int | None = None)
         version_check(rack, expected_version)
         if names := _servers_in(rack):
             raise ValidationError(
-                _("Servers stand in it: %(names)s. Move or remove them first.") % {"names": names},
-                code="in_use",
+                _("Servers stand in it: %(names)s. Move or remove them first.") % {"names": names}
             )
         entry_record(
             actor=actor, action="inventory.rack.delete", obj=rack,
