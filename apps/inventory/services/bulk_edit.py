@@ -20,6 +20,7 @@ from apps.audit.services import entry_build
 from apps.bmc import BmcForbiddenAddress
 from apps.clusters.choices import Role
 from apps.clusters.selectors import has_everywhere
+from apps.core.locks import rows_lock
 from apps.inventory.addresses import NameNotResolved, addresses_check, is_literal, networks_parse
 from apps.inventory.models import Bmc, CredentialProfile, Server
 from apps.inventory.services.bulk import (
@@ -324,7 +325,9 @@ def _write_bmcs(batch: list[EditLine], changes: ServerChanges) -> None:
     same = {name: changes.facts[name] for name in ON_BMC if name in changes.facts}
     if same:
         ids = {line.server.bmc_id for line in batch}
-        Bmc.objects.filter(pk__in=ids).update(**same, poll_due_at=Now())
+        rows = Bmc.objects.filter(pk__in=ids)
+        rows_lock(rows)
+        rows.update(**same, poll_due_at=Now())
 
 
 def _write_tags(batch: list[EditLine], added: list[int], removed: tuple[str, ...]) -> set[int]:

@@ -16,6 +16,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import entry_build, entry_record
 from apps.clusters.choices import Role
 from apps.core.dbtime import now_plus
+from apps.core.locks import rows_lock
 from apps.inventory.models import Bmc, Server, ServerQuerySet, ServerStatus
 
 WATCH_SECONDS: Final = 30
@@ -63,7 +64,8 @@ def servers_read_now(*, actor: User, servers: ServerQuerySet) -> ReadAsked:
     """
     with transaction.atomic():
         ids = list(servers.order_by().values_list("pk", flat=True))
-        Bmc.objects.filter(servers__in=ids).update(poll_due_at=Now())
+        bmcs = rows_lock(Bmc.objects.filter(pk__in=servers.order_by().values("bmc")))
+        Bmc.objects.filter(pk__in=bmcs).update(poll_due_at=Now())
         theirs = Server.objects.actionable_by(actor, Role.OPERATOR).filter(pk__in=ids)
         refused = Bmc.objects.filter(servers__in=theirs).exclude(refused_count=0, refused_key="")
         forgiven = list(refused.distinct().values_list("pk", flat=True))
@@ -85,6 +87,11 @@ def servers_watch(server_ids: Iterable[int]) -> None:
     ids = list(server_ids)
     is_fading = Q(watched_until__isnull=True) | Q(watched_until__lt=now_plus(WATCH_SECONDS / 2))
     rows = ServerStatus.objects.filter(is_fading, pk__in=ids)
-    if rows.update(watched_until=now_plus(WATCH_SECONDS)):
+    with transaction.atomic():
+        is_new = bool(rows_lock(rows) and rows.update(watched_until=now_plus(WATCH_SECONDS)))
+    if is_new:
         soon = now_plus(settings.POLL_WATCHED_SECONDS)
-        Bmc.objects.filter(servers__in=ids, poll_due_at__gt=soon).update(poll_due_at=Now())
+        late = Bmc.objects.filter(servers__in=ids, poll_due_at__gt=soon)
+        with transaction.atomic():
+            bmcs = rows_lock(Bmc.objects.filter(pk__in=late.values("pk")))
+            Bmc.objects.filter(pk__in=bmcs).update(poll_due_at=Now())

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 
 from apps.core import events
+from apps.core.locks import rows_lock
 from apps.inventory.choices import Power, Transition
 from apps.inventory.models import Bmc, Server, ServerStatus, StateChange
 
@@ -49,6 +50,7 @@ def status_record(news: Sequence[PowerReading | PowerFault], *, push: bool = Tru
             by_fault[item.code, tuple(sorted(item.params.items()))].append(item.server_id)
     rows = ServerStatus.objects
     with transaction.atomic():
+        rows_lock(rows.filter(pk__in=[item.server_id for item in news]))
         for power, ids in by_power.items():
             _changes_keep(ids, power)
             rows.filter(pk__in=ids).update(
@@ -91,7 +93,10 @@ def transition_set(server_ids: Iterable[int], transition: Transition, *, push: b
     """Say what an open job does to these servers; call it in the transaction of the job's move."""
     ids = list(server_ids)
     at = Now() if transition else None
-    ServerStatus.objects.filter(pk__in=ids).update(transition=transition, transition_at=at)
+    rows = ServerStatus.objects.filter(pk__in=ids)
+    with transaction.atomic():
+        rows_lock(rows)
+        rows.update(transition=transition, transition_at=at)
     if push:
         servers_changed(ids)
 

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from apps.bmc import Reported
 from apps.core import events
+from apps.core.locks import rows_lock
 from apps.inventory.models import Bmc
 from apps.inventory.services import (
     PowerFault,
@@ -72,6 +73,10 @@ class Bundle:
 def bundle_write(bundle: Bundle) -> None:
     """Write it in one transaction; the push follows the commit."""
     with transaction.atomic():
+        bmcs = bundle.guids.keys() | bundle.identities.keys()
+        bmcs |= {refusal.bmc_id for refusal in bundle.refusals.values()}
+        if bmcs:
+            rows_lock(Bmc.objects.filter(pk__in=bmcs))
         if bundle.readings:
             status_record(list(bundle.readings.values()), push=False)
         for bmc_id, guid in bundle.guids.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -135,9 +136,10 @@ def test_an_order_in_its_grace_holds_up_no_other(
 
 @pytest.mark.django_db(transaction=True)
 def test_stopped_over_udp_the_bmc_never_hears_of_it() -> None:
-    with FleetThread(count=1) as simulated, running(tick_seconds=0.05):
+    with FleetThread(count=1) as simulated, ExitStack() as stack:
         [server] = servers_of(simulated)
         Bmc.objects.update(poll_due_at=now_plus(3600))  # nobody reads it either
+        stack.enter_context(running(tick_seconds=0.05))
         actor = make_user(role=Role.OPERATOR)
         job = power_order(server=server, action=A.OFF, actor=actor, grace_seconds=1)
         tasks.ring()
@@ -152,10 +154,11 @@ def test_stopped_over_udp_the_bmc_never_hears_of_it() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_stopped_in_the_very_moment_it_is_either_cancelled_or_sent_and_never_both() -> None:
     count = 24
-    with FleetThread(count=count) as simulated, running(tick_seconds=0.02):
+    with FleetThread(count=count) as simulated, ExitStack() as stack:
         servers = servers_of(simulated)
         Bmc.objects.update(poll_due_at=now_plus(3600))
         actor = make_user(role=Role.OPERATOR)
+        stack.enter_context(running(tick_seconds=0.02))
         jobs = [
             power_order(server=server, action=A.OFF, actor=actor, grace_seconds=1.5)
             for server in servers
