@@ -17,7 +17,7 @@ urlpatterns = [
     path("", include("apps.power.urls")),
     path("", include("apps.discovery.urls")),
     path("", include("apps.clusters.urls")),
-    path("account/", include("apps.accounts.urls")),
+    path("", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),

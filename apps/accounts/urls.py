@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.accounts import views
+from apps.accounts.views import profile, sign_in
 
 app_name = "accounts"
 urlpatterns = [
-    path("sign-in", views.SignInView.as_view(), name="sign_in"),
-    path("sign-out", views.sign_out, name="sign_out"),
-    path("theme", views.theme_set, name="theme_set"),
+    # Sign-in and its second factor
+    path("account/sign-in", sign_in.SignInView.as_view(), name="sign_in"),
+    path("account/sign-out", sign_in.sign_out, name="sign_out"),
+    # A person's own settings
+    path("account/theme", profile.theme_set, name="theme_set"),
+    # Sessions and tokens
+    # People, for admins
 ]

@@ -45,7 +45,7 @@ class Reach:
 def reach_of(user: User | AnonymousUser) -> Reach:
     """Read every grant of a person; one query."""
     grants = grants_of(user, Role.READONLY).values_list("cluster_id", "role")
-    roles: dict[int | None, Role] = {cluster: Role(role) for cluster, role in grants}
+    roles: dict[int | None, Role] = {cluster: capped(user, Role(role)) for cluster, role in grants}
     return Reach(roles.get(None), {pk: role for pk, role in roles.items() if pk is not None})
 
 
@@ -57,9 +57,15 @@ def reach_for(request: Any) -> Reach:
     return reach
 
 
+def capped(user: User | AnonymousUser, role: Role) -> Role:
+    """Return the role, or the lower one above which the token of this request does not go."""
+    ceiling: Role | None = getattr(user, "role_ceiling", None)
+    return role if ceiling is None or role in ROLE_ORDER[: ROLE_ORDER.index(ceiling)] else ceiling
+
+
 def grants_of(user: User | AnonymousUser, at_least: Role) -> QuerySet[RoleGrant]:
     """Return the grants that give this person at least that role somewhere."""
-    if not user.is_authenticated or not user.is_active:
+    if not user.is_authenticated or not user.is_active or at_least != capped(user, at_least):
         return RoleGrant.objects.none()
     return RoleGrant.objects.filter(user_id=user.pk, role__in=at_least.and_above())
 
@@ -81,7 +87,9 @@ def roles_in(user: User | AnonymousUser, cluster_id: int | None) -> set[Role]:
     here = grants_of(user, Role.READONLY).filter(
         Q(cluster__isnull=True) | Q(cluster__isnull=False, cluster=cluster_id)
     )
-    held = [ROLE_ORDER.index(Role(role)) for role in here.values_list("role", flat=True)]
+    held = [
+        ROLE_ORDER.index(capped(user, Role(role))) for role in here.values_list("role", flat=True)
+    ]
     return set(ROLE_ORDER[: max(held) + 1]) if held else set()
 
 

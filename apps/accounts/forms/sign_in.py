@@ -26,7 +26,3 @@ class SignInForm(AuthenticationForm):
         password.widget = forms.PasswordInput(
             render_value=False, attrs={"autocomplete": "current-password"}
         )
-
-
-class ThemeForm(forms.Form):
-    theme = forms.ChoiceField(choices=[("", ""), ("light", ""), ("dark", "")], required=False)

@@ -6,18 +6,15 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from apps.accounts.forms import SignInForm, ThemeForm
-from apps.accounts.models import User
+from apps.accounts.forms.sign_in import SignInForm
 from apps.core.http import is_fragment
 
 
@@ -52,18 +49,3 @@ def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
 
 
 sign_out = LogoutView.as_view(http_method_names=["post", "options"])
-
-
-@require_POST
-def theme_set(request: HttpRequest) -> HttpResponse:
-    """Keep the theme that this person wants and go back to the page."""
-    form = ThemeForm(request.POST)
-    if isinstance(request.user, User) and form.is_valid():
-        request.user.theme = form.cleaned_data["theme"]
-        request.user.save(update_fields=["theme"])
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
-        back = reverse(settings.LOGIN_REDIRECT_URL)
-    return HttpResponseRedirect(back, status=303)

@@ -1,0 +1,20 @@
+"""Changes to people and their keys, by what they are about."""
+
+from __future__ import annotations
+
+from apps.accounts.services.people import (
+    admin_ensure,
+    grants_told,
+    role_permissions_set,
+    staff_follow,
+)
+from apps.accounts.services.tokens import LONGEST_DAYS, api_token_create
+
+__all__ = [
+    "LONGEST_DAYS",
+    "admin_ensure",
+    "api_token_create",
+    "grants_told",
+    "role_permissions_set",
+    "staff_follow",
+]
