@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class PortalConfig(AppConfig):
@@ -12,3 +13,7 @@ class PortalConfig(AppConfig):
         from bmcportal.celery import app
 
         runner_install(app)
+
+
+class PortalAdminConfig(AdminConfig):
+    default_site = "bmcportal.admin_site.PortalAdminSite"

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.forms import BaseModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +13,6 @@ from apps.accounts.services import grants_told, staff_follow
 from apps.audit.services import entry_record
 from apps.clusters.models import RoleGrant
 
-admin.site.unregister(Group)
 admin.site.site_header = admin.site.site_title = _("BMC Portal administration")
 admin.site.index_title = _("People and records")
 

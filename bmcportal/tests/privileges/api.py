@@ -1,27 +1,22 @@
-"""Every path and method of the REST API against everybody. A path without a row fails."""
+"""Paths of the REST API."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import pytest
-from django.urls import URLPattern, URLResolver
+from bmcportal.tests.privileges.rows import Area, rows
 
-from apps.accounts.models import User
-from apps.clusters.models import Cluster
-from apps.core.testing import api_client, make_profile, make_rack, make_server, make_site
-from apps.jobs.services import job_create
-from bmcportal import api_urls
-
-pytestmark = pytest.mark.django_db
-
-CAST: Final = ("admin", "operator", "user", "readonly", "outsider", "nobody")
 NAME: Final = {"name": "new"}
 CHANGE: Final = {"model": "R640"}
 
+
+def area(title: str, *lines: tuple[Any, ...], told: str = "") -> Area:
+    return Area(f"REST API: {title}", rows(*lines, prefix="api/"), told, is_api=True)
+
+
 # Method, path, body, then the answers to: admin, operator, user, readonly, outsider, nobody.
-# The outsider is operator of another cluster; sites and racks are seen by every operator.
-TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = [
+SITES: Final = area(
+    "sites",
     ("GET", "sites/", None, (200, 200, 200, 200, 200, 401)),
     ("POST", "sites/", NAME, (201, 403, 403, 403, 403, 401)),
     ("GET", "sites/{site}", None, (200, 200, 200, 200, 200, 401)),
@@ -29,12 +24,20 @@ TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = 
     ("PATCH", "sites/{site}", NAME, (200, 403, 403, 403, 403, 401)),
     ("DELETE", "sites/{site}", None, (409, 403, 403, 403, 403, 401)),
     ("DELETE", "sites/{empty_site}", None, (204, 403, 404, 404, 403, 401)),
+)
+
+CLUSTERS: Final = area(
+    "clusters",
     ("GET", "clusters/", None, (200, 200, 200, 200, 200, 401)),
     ("POST", "clusters/", NAME, (201, 403, 403, 403, 403, 401)),
     ("GET", "clusters/{cluster}", None, (200, 200, 200, 200, 404, 401)),
     ("PUT", "clusters/{cluster}", NAME, (200, 403, 403, 403, 404, 401)),
     ("PATCH", "clusters/{cluster}", NAME, (200, 403, 403, 403, 404, 401)),
     ("DELETE", "clusters/{cluster}", None, (409, 403, 403, 403, 404, 401)),
+)
+
+SERVERS: Final = area(
+    "servers",
     ("GET", "servers/", None, (200, 200, 200, 200, 200, 401)),
     ("POST", "servers/", "new", (201, 201, 403, 403, 422, 401)),
     ("GET", "servers/{server}", None, (200, 200, 200, 200, 404, 401)),
@@ -52,6 +55,10 @@ TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = 
     ("POST", "servers/{server}/power/reset", {}, (202, 202, 403, 403, 404, 401)),
     ("POST", "servers/{server}/power/nmi", {}, (202, 202, 403, 403, 404, 401)),
     ("POST", "servers/{server}/identify", {}, (202, 202, 202, 403, 404, 401)),
+)
+
+RACKS: Final = area(
+    "racks",
     ("GET", "racks/", None, (200, 200, 200, 200, 200, 401)),
     ("POST", "racks/", "rack", (201, 403, 403, 403, 403, 401)),
     ("GET", "racks/{rack}", None, (200, 200, 200, 200, 200, 401)),
@@ -59,91 +66,37 @@ TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = 
     ("PATCH", "racks/{rack}", NAME, (200, 403, 403, 403, 403, 401)),
     ("DELETE", "racks/{rack}", None, (409, 403, 403, 403, 403, 401)),
     ("DELETE", "racks/{empty_rack}", None, (204, 403, 404, 404, 403, 401)),
+)
+
+BMCS: Final = area(
+    "BMCs",
     ("GET", "bmcs/", None, (200, 200, 200, 200, 200, 401)),
     ("GET", "bmcs/{bmc}", None, (200, 200, 200, 200, 404, 401)),
+)
+
+PROFILES: Final = area(
+    "credential profiles",
     ("GET", "profiles/", None, (200, 403, 403, 403, 403, 401)),
     ("POST", "profiles/", "profile", (201, 403, 403, 403, 403, 401)),
     ("GET", "profiles/{profile}", None, (200, 403, 403, 403, 403, 401)),
     ("PUT", "profiles/{profile}", "profile", (200, 403, 403, 403, 403, 401)),
     ("PATCH", "profiles/{profile}", NAME, (200, 403, 403, 403, 403, 401)),
     ("DELETE", "profiles/{profile}", None, (204, 403, 403, 403, 403, 401)),
+)
+
+JOBS: Final = area(
+    "jobs",
     ("GET", "jobs/", None, (200, 200, 200, 200, 200, 401)),
     ("GET", "jobs/{job}", None, (200, 200, 200, 200, 404, 401)),
     ("GET", "jobs/{job}/targets", None, (200, 200, 200, 200, 404, 401)),
     ("POST", "jobs/{job}/stop", {}, (200, 200, 403, 403, 404, 401)),
+)
+
+DOCUMENT: Final = area(
+    "the document",
     ("GET", "schema/", None, (200, 200, 200, 200, 200, 401)),
-    # A page for people: who is not signed in is sent to sign in.
-    ("GET", "docs/", None, (200, 200, 200, 200, 200, 302)),
-]
+    ("GET", "docs/", None, (200, 200, 200, 200, 200, 302), "a page for people"),
+    ("GET", "nothing/here", None, (404, 404, 404, 404, 404, 401)),
+)
 
-
-@pytest.fixture
-def world(web: Cluster, admin: User) -> dict[str, Any]:
-    site, rack = make_site("fra"), make_rack("A01")
-    server = make_server(cluster=web, rack=rack, site=site, address="10.0.0.1")
-    job = job_create(kind="power", params={"action": "off"}, targets=[server], actor=admin)
-    new = {
-        "name": "new",
-        "cluster": web.pk,
-        "place": {"site": site.pk},
-        "bmc": {"address": "10.0.0.2"},
-    }
-    return {
-        "site": site.pk,
-        "empty_site": make_site("empty").pk,
-        "cluster": web.pk,
-        "server": server.pk,
-        "rack": rack.pk,
-        "empty_rack": make_rack().pk,
-        "bmc": server.bmc_id,
-        "profile": make_profile().pk,
-        "job": job.pk,
-        "bodies": {
-            "new": new,
-            "news": [new],
-            "changes": [{"id": server.pk, "model": "R640"}],
-            "rack": {"name": "A02", "site": site.pk},
-            "profile": {"name": "n", "username": "u", "password": "p", "networks": ["10.0.0.0/8"]},
-        },
-    }
-
-
-@pytest.mark.parametrize("who", CAST)
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]} {row[1]}")
-def test_everybody_gets_what_their_role_gives(
-    row: tuple[str, str, Any, tuple[int, ...]],
-    who: str,
-    world: dict[str, Any],
-    request: pytest.FixtureRequest,
-) -> None:
-    method, path, body, expected = row
-    client = api_client(None if who == "nobody" else request.getfixturevalue(who))
-    told = world["bodies"][body] if isinstance(body, str) else body
-    answer = getattr(client, method.lower())(f"/api/{path.format(**world)}", told)
-    assert answer.status_code == expected[CAST.index(who)], answer.content
-
-
-def paths(patterns: list[Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for one in patterns:
-        if isinstance(one, URLResolver):
-            found |= paths(one.url_patterns, f"{prefix}{one.pattern}")
-        elif isinstance(one, URLPattern):
-            found[f"{prefix}{one.pattern}"] = one.callback
-    return found
-
-
-def test_every_path_and_method_has_a_row() -> None:
-    rows = {(method, path.split("/")[0], path.count("/")) for method, path, _body, _who in TABLE}
-    missing = []
-    for path, view in paths(api_urls.urlpatterns).items():
-        if not path.startswith("api/"):
-            continue  # what answers for every other path
-        inner = path.removeprefix("api/")
-        methods = getattr(view, "cls", None) and view.cls.http_method_names
-        for method in {"get"} if methods is None else set(methods) - {"options", "head"}:
-            is_there = (method.upper(), inner.split("/")[0], inner.count("/")) in rows
-            if hasattr(getattr(view, "cls", object), method) and not is_there:
-                missing.append(f"{method.upper()} {path}")
-    assert not missing
-    assert len(paths(api_urls.urlpatterns)) > 20
+AREAS: Final = (SITES, CLUSTERS, SERVERS, RACKS, BMCS, PROFILES, JOBS, DOCUMENT)

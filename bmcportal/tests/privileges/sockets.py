@@ -1,0 +1,9 @@
+"""Paths of the socket router."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bmcportal.tests.privileges.rows import Socket
+
+SOCKETS: Final = (Socket("ws/live/", "The live list, and the page of a server or a rack."),)
