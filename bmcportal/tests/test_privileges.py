@@ -13,17 +13,18 @@ from django.http import HttpResponseBase
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 from pytest_django import DjangoDbBlocker
 
+from bmcportal import routing
 from bmcportal.tests.privileges import AREAS
 from bmcportal.tests.privileges.credentials import CREDENTIALS
-from bmcportal.tests.privileges.rows import CAST, Area, Row
+from bmcportal.tests.privileges.rows import Area, Row
+from bmcportal.tests.privileges.sockets import SOCKETS
 from bmcportal.tests.privileges.world import EVERYBODY, World, record_digest, world_build
+from bmcportal.tests.test_messages import ROOT, load
 
 pytestmark = pytest.mark.django_db
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DOORS: Final = ("/account/sign-in", "/admin/login/")
-OPEN: Final = ("language/",)
-"""Redirects nobody, and to no sign-in page."""
 HOW: Final = "Add its row to a module of bmcportal/tests/privileges/ (see its docstring): "
 TABLE: Final = [(area, row) for area in AREAS for row in area.rows]
 UNSAFE: Final = [(area, row) for area, row in TABLE if row.method != "GET"]
@@ -88,7 +89,7 @@ def test_everybody_is_answered_as_the_table_says(area: Area, row: Row, world: Wo
         expected = row.answers.nobody if who == "disabled" else getattr(row.answers, who)
         asked = Asked(world, row, who)
         assert asked.status == expected, (who, getattr(asked.answer, "content", b"")[:3000])
-        if expected == 302 and who in ("nobody", "disabled") and row.path not in OPEN:
+        if row.is_to_the_door and who in ("nobody", "disabled"):
             assert asked.goes_to_the_door
         if asked.is_refused:
             assert asked.is_unchanged, f"{who} was refused, and something changed all the same"
@@ -166,5 +167,12 @@ def test_every_method_without_a_row_is_refused(
     assert not missing, HOW + ", ".join(missing)
 
 
-def test_the_columns_are_the_cast() -> None:
-    assert Row("GET", "", TABLE[0][1].answers).answers._fields == CAST
+def test_every_socket_has_a_row() -> None:
+    there = {str(one.pattern) for one in routing.routes}
+    assert there == {one.path for one in SOCKETS}, HOW + "sockets.py"
+
+
+def test_the_document_is_written_from_the_table() -> None:
+    tool = load(ROOT / "deploy" / "privileges.py")
+    told = (ROOT / "docs" / "privileges.md").read_text(encoding="utf-8")
+    assert told == tool.text(), "run: python deploy/privileges.py"

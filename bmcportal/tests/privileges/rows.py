@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 CAST: Final = ("admin", "operator", "user", "readonly", "outsider", "nobody")
 """The columns. The outsider is operator of another cluster; nobody is not signed in. Who was
 disabled is answered as nobody is, so there is no column for them: every row is asked by them, too.
 """
+
+
+OPEN: Final = ("language/",)
+"""Sends nobody on, and to no sign-in page."""
 
 
 class Answers(NamedTuple):
@@ -33,6 +37,11 @@ class Row:
     note: str = ""
     """For the reader of docs/privileges.md."""
 
+    @property
+    def is_to_the_door(self) -> bool:
+        """Whoever is not signed in is sent to the sign-in page."""
+        return self.answers.nobody == 302 and self.path not in OPEN
+
 
 @dataclass(frozen=True, slots=True)
 class Area:
@@ -47,12 +56,12 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A path of the socket router and what happens to a server of "web" that is asked for."""
+    """A path of the socket router, and who gets what changes at a server of "web"."""
 
     path: str
     told: str
-    follows: Answers = field(default=Answers(1, 1, 1, 1, 0, 0))
-    """1: frames of the server come; 0: none do. Nobody's socket is closed."""
+    answers: tuple[str, str, str, str, str, str]
+    """In words, for each of the cast."""
 
 
 def rows(*told: tuple[Any, ...], prefix: str = "") -> tuple[Row, ...]:
