@@ -22,15 +22,20 @@ WORDS: Final = {
 }  # fmt: skip
 HEAD: Final = """# Who may do what
 
-Written by `python deploy/privileges.py` from the table that the tests ask for real, row by row: do not edit it here.
+Written by `python deploy/privileges.py` from the table that the tests ask for real, row by row:
+do not edit it here.
 
-* Columns: **admin** (everywhere); **operator**, **user**, **readonly** of the cluster in which the object is; **outsider**, who is operator of another
-  cluster; **nobody**, who is not signed in. Who was disabled is answered as nobody is, with a session and with every token.
-* ✓ done or shown · – refused (403) · *hidden*: answered as if it were not there (404) · *sign in*: sent to the sign-in page, or 401 from the REST API ·
-  *not so*: the role would do, what is sent does not (422) · *not now*: something keeps it from being done (409).
-* Whatever is refused leaves nothing behind, and no change is taken without the token of a form (CSRF); API tokens need none.
+* Columns: **admin** (everywhere); **operator**, **user**, **readonly** of the cluster in which
+  the object is; **outsider**, who is operator of another cluster; **nobody**, who is not signed
+  in. Who was disabled is answered as nobody is, with a session and with every token.
+* ✓ done or shown · – refused (403) · *hidden*: answered as if it were not there (404) · *sign
+  in*: sent to the sign-in page, or 401 from the REST API · *not so*: the role would do, what is
+  sent does not (422) · *not now*: something keeps it from being done (409).
+* Whatever is refused leaves nothing behind, and no change is taken without the token of a form
+  (CSRF); API tokens need none.
 * A method that is not listed is refused. `HEAD` is answered as `GET` is.
-* With an API token every row of the REST API is answered as with a session of the same person, never above the role the token was made for.
+* With an API token every row of the REST API is answered as with a session of the same person,
+  never above the role the token was made for.
 """
 
 
