@@ -35,6 +35,8 @@ DEBUG = env.flag("DEBUG", False)
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS", "localhost,[::1]"), "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", "")
 HTTPS = env.flag("HTTPS", False)
+FORWARDED_ALLOW_IPS = env.text("FORWARDED_ALLOW_IPS", "")
+"""Proxies whose word is taken for the address of a client. uvicorn reads the same variable."""
 
 # ---------------------------------------------------------------- BMCs
 BMC_NETWORKS = env.networks("BMC_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")
@@ -191,6 +193,20 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "apps.accounts.views.sign_in.locked_out"
 AXES_VERBOSE = False
+# So many, within so many seconds: of one person, or of one address where nobody is signed in.
+RATES = env.rates(
+    "RATES",
+    {
+        "sign_in": (100, 300),
+        "token": (100, 300),
+        "invitation": (60, 300),
+        "connection_test": (30, 60),
+        "search": (240, 60),
+        "export": (20, 60),
+        "plan": (60, 60),
+        "scan": (10, 60),
+    },
+)
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
