@@ -393,8 +393,8 @@ EVERYTHING = "columns=name,read,cluster,rack,model,bmc,tags,serial,asset_tag,sit
 def test_the_number_of_queries_does_not_grow(
     client: Client, crowd: Any, django_assert_max_num_queries: Any, query: str, most: int
 ) -> None:
-    """Session, person, the rate of searches, grants; chosen places; views and fields; counts; rows, tags; names that are
-    missing in a node set."""
+    """Session, person, the rate of searches, grants; chosen places; views and fields; counts; rows,
+    tags; names that are missing in a node set."""
     places: dict[str, Any] = {"CLUSTER": Cluster, "SITE": Site, "RACK": Rack}
     for word, model in places.items():
         query = query.replace(word, str(model.objects.first().pk))
