@@ -107,9 +107,9 @@ def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
         return value
 
     wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
-    # The value may hold a password, so it is not repeated in the message.
+    # The value may hold a password, so it is repeated neither here nor in a traceback.
     value = text(name, default)
     try:
         return parse(value)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} expects {wanted}.") from error
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} expects {wanted}.") from None

@@ -302,6 +302,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+DEFAULT_EXCEPTION_REPORTER_FILTER = "bmcportal.error_reports.ReportFilter"
 LOGGING_CONFIG = None
 LOGGING = logging_config(
     level=env.text("LOG_LEVEL", "INFO"), as_json=env.flag("LOG_JSON", not IS_EMBEDDED)
