@@ -35,6 +35,8 @@ DEBUG = env.flag("DEBUG", False)
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS", "localhost,[::1]"), "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", "")
 HTTPS = env.flag("HTTPS", False)
+FORWARDED_ALLOW_IPS = env.text("FORWARDED_ALLOW_IPS", "")
+"""Proxies whose word is taken for the address of a client. uvicorn reads the same variable."""
 
 # ---------------------------------------------------------------- BMCs
 BMC_NETWORKS = env.networks("BMC_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")
@@ -184,6 +186,7 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = False  # axes counts, in the database
+MFA_ADAPTER = "apps.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "BMC Portal"
 AXES_FAILURE_LIMIT = 10
@@ -191,6 +194,20 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "apps.accounts.views.sign_in.locked_out"
 AXES_VERBOSE = False
+# So many, within so many seconds: of one person, or of one address where nobody is signed in.
+RATES = env.rates(
+    "RATES",
+    {
+        "sign_in": (100, 300),
+        "token": (100, 300),
+        "invitation": (60, 300),
+        "connection_test": (30, 60),
+        "search": (240, 60),
+        "export": (20, 60),
+        "plan": (60, 60),
+        "scan": (10, 60),
+    },
+)
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -285,6 +302,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+DEFAULT_EXCEPTION_REPORTER_FILTER = "bmcportal.error_reports.ReportFilter"
 LOGGING_CONFIG = None
 LOGGING = logging_config(
     level=env.text("LOG_LEVEL", "INFO"), as_json=env.flag("LOG_JSON", not IS_EMBEDDED)
