@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.accounts.last_seen.LastSeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.VaryOnHtmxMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -201,7 +202,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 REST_FRAMEWORK = {
     # The first one names the challenge of a 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apps.core.authentication.TokenAuthentication",
+        "apps.accounts.authentication.TokenAuthentication",
+        "apps.accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -213,6 +215,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105  the name of a model
 REST_KNOX = {"TOKEN_TTL": dt.timedelta(days=30), "AUTO_REFRESH": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "BMC Portal",

@@ -10,6 +10,8 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.accounts import receivers
         from apps.accounts.services import role_permissions_set
 
         post_migrate.connect(role_permissions_set, dispatch_uid="role_permissions")
+        receivers.connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
@@ -32,3 +33,12 @@ def redirect_after_post(request: HttpRequest, url: str) -> HttpResponse:
     response = HttpResponse(status=303)
     response["Location"] = url
     return response
+
+
+def peer_address(request: HttpRequest) -> str | None:
+    """Return the address at the other end of the connection; None where there is none to read."""
+    text = str(request.META.get("REMOTE_ADDR") or "").partition("%")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
