@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -32,3 +33,11 @@ def redirect_after_post(request: HttpRequest, url: str) -> HttpResponse:
     response = HttpResponse(status=303)
     response["Location"] = url
     return response
+
+
+def path_inside(request: HttpRequest, url: str) -> str:
+    """Return the address if it is one of this portal, else nothing."""
+    inside = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if inside else ""
