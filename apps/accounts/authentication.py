@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from apps.accounts.models import ApiToken, ScriptSession, User
-from apps.accounts.selectors import lacks_second_factor
+from apps.accounts.selectors import second_factor_missing
 from apps.accounts.services.bearer import TokenRefused, access_token_check
 from apps.accounts.services.tokens import api_token_used
 from apps.clusters.choices import Role
@@ -70,7 +70,7 @@ class BearerAuthentication(BaseAuthentication):
 
 def _policy_check(user: User) -> None:
     """:raises Problem: 403, the policy asks this person's roles for a second factor."""
-    if lacks_second_factor(user):
+    if second_factor_missing(user):
         raise Problem(HTTPStatus.FORBIDDEN, "second_factor_missing")
 
 

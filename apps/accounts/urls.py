@@ -7,7 +7,8 @@ from apps.accounts.views import profile, sign_in
 app_name = "accounts"
 urlpatterns = [
     # Sign-in and its second factor
-    path("account/sign-in", sign_in.SignInView.as_view(), name="sign_in"),
+    path("account/sign-in", sign_in.sign_in, name="sign_in"),
+    path("account/second-factor", sign_in.second_factor, name="second_factor"),
     path("account/sign-out", sign_in.sign_out, name="sign_out"),
     # A person's own settings
     path("account/theme", profile.theme_set, name="theme_set"),

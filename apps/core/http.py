@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -42,3 +43,11 @@ def peer_address(request: HttpRequest) -> str | None:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def path_inside(request: HttpRequest, url: str) -> str:
+    """Return the address if it is one of this portal, else nothing."""
+    inside = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if inside else ""
