@@ -61,15 +61,21 @@ WORDS: Final[dict[str, Words]] = {
             "It is mistyped, it has expired, or its person was disabled. Ask for a new one."
         ),
     ),
-    "credentials_refused": (
+    "wrong_credentials": (
         gettext_lazy("Name or password is not right."),
         gettext_lazy("After 10 wrong tries there is a pause of 15 min."),
     ),
-    "second_factor_required": (
+    "locked_out": (
+        gettext_lazy("Too many wrong tries with this name."),
+        gettext_lazy(
+            "Wait as long as the header “Retry-After” says; the right password does not shorten it."
+        ),
+    ),
+    "second_factor_code_needed": (
         gettext_lazy("A code of the second factor is needed."),
         gettext_lazy("Send it as “code”, with name and password."),
     ),
-    "second_factor_refused": (
+    "second_factor_code_wrong": (
         gettext_lazy("The code is not right."),
         gettext_lazy("Send the one that is shown now; each works once."),
     ),

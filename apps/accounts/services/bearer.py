@@ -56,6 +56,7 @@ class Pair:
     refresh: str
     expires_in: int
     refresh_expires_in: int
+    token_type: str = "Bearer"
 
 
 def script_session_start(*, user: User, address: str | None) -> Pair:
