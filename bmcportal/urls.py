@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from apps.accounts.views import sign_in
 from bmcportal import health, metrics
 
 handler400 = "bmcportal.errors.bad_request"
@@ -18,6 +19,8 @@ urlpatterns = [
     path("", include("apps.discovery.urls")),
     path("", include("apps.clusters.urls")),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.accounts.allauth_urls")),
+    path("admin/login/", sign_in.admin_sign_in, name="admin_sign_in"),
     path("admin/", admin.site.urls),
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),

@@ -10,6 +10,10 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.accounts import receivers
         from apps.accounts.services import role_permissions_set
+        from apps.accounts.words import door_words_register
 
         post_migrate.connect(role_permissions_set, dispatch_uid="role_permissions")
+        door_words_register()
+        receivers.connect()

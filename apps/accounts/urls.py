@@ -11,7 +11,8 @@ many_people = rated("sign_in", whose=by_address, when=is_sent)
 app_name = "accounts"
 urlpatterns = [
     # Sign-in and its second factor
-    path("account/sign-in", many_people(sign_in.SignInView.as_view()), name="sign_in"),
+    path("account/sign-in", many_people(sign_in.sign_in), name="sign_in"),
+    path("account/second-factor", many_people(sign_in.second_factor), name="second_factor"),
     path("account/sign-out", sign_in.sign_out, name="sign_out"),
     # A person's own settings
     path("account/theme", profile.theme_set, name="theme_set"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from apps.accounts.forms.profile import ThemeForm
 from apps.accounts.models import User
+from apps.core.http import path_inside
 
 
 @require_POST
@@ -19,9 +19,6 @@ def theme_set(request: HttpRequest) -> HttpResponse:
     if isinstance(request.user, User) and form.is_valid():
         request.user.theme = form.cleaned_data["theme"]
         request.user.save(update_fields=["theme"])
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
-        back = reverse(settings.LOGIN_REDIRECT_URL)
+    back = path_inside(request, request.POST.get("next", ""))
+    back = back or reverse(settings.LOGIN_REDIRECT_URL)
     return HttpResponseRedirect(back, status=303)
