@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging.config
+import re
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 _SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "cookie", "kg")
+_LINKS: Final = re.compile(r"(/invitation/|/account/new-password/)[^\s\"'?#<>]+")
+"""Paths that end in a key: whoever reads it can use it."""
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -26,6 +29,14 @@ def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
     return event
 
 
+def redact_links(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut the keys of invitations and password links out of every text, such as a path."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _LINKS.sub(r"\1…", value)
+    return event
+
+
 def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
     """Configure structlog and the standard library alike; return the latter's dict."""
     shared: list[Any] = [
@@ -34,6 +45,7 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
+        redact_links,
     ]
     renderer: list[Any] = (
         [_TRACEBACKS, structlog.processors.JSONRenderer(default=repr)]
