@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
-from django.views.i18n import set_language
 
+from apps.accounts.views.profile import language_set
 from bmcportal import health, metrics
 
 handler400 = "bmcportal.errors.bad_request"
@@ -19,7 +18,7 @@ urlpatterns = [
     path("", include("apps.clusters.urls")),
     path("", include("apps.accounts.urls")),
     path("admin/", admin.site.urls),
-    path("language/", login_not_required(set_language), name="set_language"),
+    path("language/", language_set, name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -11,5 +11,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts.services import role_permissions_set
+        from apps.accounts.words import ACTIONS
+        from apps.audit.words import words_register
 
+        words_register(actions=ACTIONS)
         post_migrate.connect(role_permissions_set, dispatch_uid="role_permissions")
