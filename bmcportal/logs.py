@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging.config
+import re
+from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
@@ -14,6 +16,8 @@ from bmcportal.redaction import exception_clean, redact, text_clean
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
+_LINKS: Final = re.compile(r"(/invitation/|/account/new-password/)[^\s\"'?#<>]+")
+"""Paths that end in a key: whoever reads it can use it."""
 
 
 def _traceback_write(sio: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
@@ -21,6 +25,14 @@ def _traceback_write(sio: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
     text = io.StringIO()
     structlog.dev.plain_traceback(text, exc_info)
     sio.write(text_clean(text.getvalue()))
+
+
+def redact_links(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut the keys of invitations and password links out of every text, such as a path."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _LINKS.sub(r"\1…", value)
+    return event
 
 
 def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
@@ -31,6 +43,7 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
+        redact_links,
     ]
     renderer: list[Any] = (
         [_TRACEBACKS, exception_clean, structlog.processors.JSONRenderer(default=repr)]
