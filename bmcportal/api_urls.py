@@ -8,6 +8,7 @@ from apps.core.paths import api_path
 from bmcportal import api_docs
 
 urlpatterns = [
+    path("api/", include("apps.accounts.api_urls")),
     path("api/", include("apps.clusters.api_urls")),
     path("api/", include("apps.inventory.api_urls")),
     path("api/", include("apps.power.api_urls")),

@@ -22,10 +22,10 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 
+from apps.accounts.authentication import TokenAuthentication
 from apps.audit.models import AuditEntry
 from apps.clusters.choices import Role
 from apps.clusters.selectors import has_everywhere
-from apps.core.authentication import TokenAuthentication
 from apps.core.dbtime import now_plus
 from apps.inventory.choices import Power
 from apps.inventory.models import Bmc, ServerStatus

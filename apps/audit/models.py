@@ -117,3 +117,19 @@ class IdempotentRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.key}"
+
+
+class RateCount(models.Model):
+    """How much of a rate somebody has used up; see `apps.audit.rates`."""
+
+    key = models.CharField(_("key"), max_length=100, primary_key=True)
+    """The name of the rate, and whose: "search person 7", "sign_in address 10.0.0.1"."""
+    free_at = models.FloatField(_("all free again"), db_index=True)
+    """Seconds since 1970, by the clock of the database."""
+
+    class Meta:
+        verbose_name = _("rate count")
+        verbose_name_plural = _("rate counts")
+
+    def __str__(self) -> str:
+        return self.key

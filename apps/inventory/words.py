@@ -88,6 +88,7 @@ PROFILE_WORDS: Final = Words(
         "privilege": _("Privilege"),
         "is_open_everywhere": _("Every operator may use it"),
         "clusters": _("Operators of these clusters may use it"),
+        "key": _("Key"),
     },
     {"privilege": _choice(PrivilegeChoice)},
 )
@@ -111,6 +112,7 @@ ACTIONS: Final[dict[str, Label]] = {
     "inventory.rack.update": _("changed this rack"),
     "inventory.profile.create": _("added this profile"),
     "inventory.profile.update": _("changed this profile"),
+    "secrets.profile.reseal": _("encrypted the secrets with another key"),
     "inventory.customfield.create": _("added this field"),
     "inventory.customfield.update": _("changed this field"),
 }
