@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("apps.discovery.urls")),
     path("", include("apps.clusters.urls")),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.audit.urls")),
     path("", include("apps.accounts.allauth_urls")),
     path("admin/login/", sign_in.admin_sign_in, name="admin_sign_in"),
     path("admin/", admin.site.urls),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -108,6 +108,12 @@ POLICY_WORDS: Final = Words(
     values={"second_factor_from": role_word, "registration": _registration_word},
 )
 
+KINDS: Final[dict[str, Callable[[], Words]]] = {
+    "accounts.user": lambda: PERSON_WORDS,
+    "accounts.invitation": lambda: INVITATION_WORDS,
+    "accounts.accesspolicy": lambda: POLICY_WORDS,
+}
+
 ACTIONS: Final = {
     "accounts.user.create": gettext_lazy("added this person"),
     "accounts.user.update": gettext_lazy("changed this person"),
@@ -131,6 +137,14 @@ ACTIONS: Final = {
     "accounts.invitation.revoke": gettext_lazy("took this invitation back"),
     "accounts.invitation.accept": gettext_lazy("accepted this invitation"),
     "accounts.policy.update": gettext_lazy("changed the access policy"),
+    "accounts.session.end": gettext_lazy("ended sessions"),
+    "accounts.script_session.create": gettext_lazy("signed in a script"),
+    "accounts.script_session.end": gettext_lazy("signed out a script"),
+    "accounts.script_session.reuse": gettext_lazy(
+        "used a refresh token twice; its session was ended"
+    ),
+    "accounts.api_token.create": gettext_lazy("made an API token"),
+    "accounts.api_token.revoke": gettext_lazy("revoked API tokens"),
 }
 
 LABELS: Final = {

@@ -10,10 +10,9 @@ from django.utils.translation import gettext as _
 
 from apps.audit.chain import START, Head, Row, row_hash, rows_of
 from apps.audit.models import AuditEntry, AuditHead
-from apps.core.dbtime import now_plus
+from apps.audit.selectors import LATE_SECONDS, unsealed_late
 
 BATCH: Final = 5000
-LATE_SECONDS: Final = 60
 _UNREADABLE: Final = (ValueError, OverflowError, RecursionError)
 """What broken JSON and times raise on their way out of the database."""
 
@@ -111,8 +110,7 @@ def _check_end(head: Head, next_wanted: int) -> None:
 
 
 def _check_unsealed() -> None:
-    late = AuditEntry.objects.unsealed().filter(at__lt=now_plus(-LATE_SECONDS))
-    if row := late.order_by("pk").values_list("pk", "at").first():
+    if row := unsealed_late().order_by("pk").values_list("pk", "at").first():
         raise Broken(
             _(
                 "The row with id %(id)d, written at %(at)s, is not sealed after %(n)d seconds: "

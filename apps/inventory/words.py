@@ -104,6 +104,13 @@ CUSTOMFIELD_WORDS: Final = Words(
     {"kind": _choice(CustomFieldKind)},
 )
 
+KINDS: Final[dict[str, Callable[[], Words]]] = {
+    "inventory.server": server_words,
+    "inventory.rack": lambda: RACK_WORDS,
+    "inventory.credentialprofile": lambda: PROFILE_WORDS,
+    "inventory.customfield": lambda: CUSTOMFIELD_WORDS,
+}
+
 ACTIONS: Final[dict[str, Label]] = {
     "inventory.server.create": _("added this server"),
     "inventory.server.update": _("changed this server"),
@@ -115,4 +122,9 @@ ACTIONS: Final[dict[str, Label]] = {
     "secrets.profile.reseal": _("encrypted the secrets with another key"),
     "inventory.customfield.create": _("added this field"),
     "inventory.customfield.update": _("changed this field"),
+    "inventory.server.delete": _("removed this server"),
+    "inventory.rack.delete": _("removed this rack"),
+    "inventory.profile.delete": _("removed this profile"),
+    "inventory.customfield.delete": _("removed this field"),
+    "inventory.bmc.accept": _("accepted the machine that answers at this address"),
 }
