@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0002_idempotent_requests'),
+        ('audit', '0003_chain'),
     ]
 
     operations = [
