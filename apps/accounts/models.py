@@ -45,13 +45,13 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:user_detail", args=[self.pk])
+
     @property
     def is_admin(self) -> bool:
         """Asked by lower floors, which know no roles."""
         return has_everywhere(self, Role.ADMIN)
-
-    def get_absolute_url(self) -> str:
-        return reverse("accounts:user_detail", args=[self.pk])
 
 
 class AccessPolicy(models.Model):
