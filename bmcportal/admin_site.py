@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from functools import wraps
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
-from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
+from apps.accounts.views.sign_in import admin_sign_in
 from apps.clusters.choices import Role
 from apps.clusters.selectors import has_everywhere
 
@@ -62,9 +59,4 @@ class PortalAdminSite(AdminSite):
     @method_decorator(require_safe)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Send everybody through the one door."""
-        index = reverse("admin:index", current_app=self.name)
-        if request.user.is_authenticated:
-            return redirect(index)
-        back = request.GET.get(REDIRECT_FIELD_NAME, index)
-        return redirect(f"{reverse('accounts:sign_in')}?{urlencode({REDIRECT_FIELD_NAME: back})}")
+        return admin_sign_in(request)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):
@@ -9,10 +10,12 @@ class PortalConfig(AppConfig):
     label = "portal"
 
     def ready(self) -> None:
+        from apps.audit.words import words_register
         from apps.jobs.bootsteps import runner_install
         from bmcportal.celery import app
 
         runner_install(app)
+        words_register(actions={"*.reseal": _("stored the secret under a new key")})
 
 
 class PortalAdminConfig(AdminConfig):

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 
 from apps.accounts.models import User
+from apps.accounts.selectors import may_come_in, zone_named
 from apps.core.panels import panel_render, panels_live
 from apps.inventory.models import Server
 from apps.inventory.selectors import LIST_RELATED, SERVER_PAGE, clusters_by_server, rows_fetch
@@ -29,26 +30,29 @@ GONE: Final = "inventory/_server_gone.html"
 
 
 class Key(NamedTuple):
-    """One fragment: a template or the name of a panel, of one server, in one language. Rows have
-    the columns that their page shows."""
+    """One fragment: a template or the name of a panel, of one server, in one language and with the
+    times of one zone. Rows have the columns that their page shows."""
 
     part: str
     server_id: int
     lang: str
     columns: tuple[str, ...] = ()
+    zone: str = ""
+    """The name of a time zone; empty: that of the portal."""
 
 
 def signed_in(session_key: str | None) -> User | None:
     """Return who is signed in with this session now, or None.
 
-    Reads the session again: it may have ended, or its person been disabled or changed the password.
+    Reads the session again: it may have ended, or its person been disabled or changed the password,
+    or be asked for a new one or for a second factor.
     """
     if not session_key:
         return None
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(request)
-    return user if isinstance(user, User) and user.is_active else None
+    return user if isinstance(user, User) and may_come_in(user) else None
 
 
 def visible_now(session_key: str | None, ids: Iterable[int]) -> dict[int, int | None] | None:
@@ -74,7 +78,7 @@ def fragments_render(keys: Iterable[Key]) -> dict[Key, str]:
         server = servers.get(key.server_id)
         if server is None:
             continue
-        with translation.override(key.lang):
+        with translation.override(key.lang), timezone.override(zone_named(key.zone)):
             if key.part in panels:
                 found[key] = panel_render(panels[key.part], server)
             else:
@@ -99,8 +103,10 @@ def gone_render(part: str, ids: Iterable[int], columns: Sequence[str]) -> str:
     return "".join(render_to_string(GONE, {**context, "pk": pk}) for pk in ids)
 
 
-def language_of(scope: dict[str, Any]) -> str:
-    """Return the language of the page that opened the socket."""
+def language_of(scope: dict[str, Any], user: User | None) -> str:
+    """Return the language of the page that opened the socket: the person's, or the browser's."""
+    if user is not None and user.language:
+        return user.language
     request = HttpRequest()
     request.COOKIES = dict(scope.get("cookies") or {})
     headers = dict(scope.get("headers") or [])
