@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from bmcportal import routing
 from bmcportal.tests.privileges import AREAS
-from bmcportal.tests.privileges.credentials import CREDENTIALS
+from bmcportal.tests.privileges.credentials import CAPPED, CREDENTIALS
 from bmcportal.tests.privileges.rows import Area, Row
 from bmcportal.tests.privileges.sockets import SOCKETS
 from bmcportal.tests.privileges.world import EVERYBODY, World, record_digest, world_build
@@ -107,6 +107,21 @@ def test_every_credential_gives_what_its_person_may(area: Area, row: Row, world:
             expected = getattr(row.answers, who) if is_good else 401
             assert asked.status == expected, (credential.name, who)
             assert asked.is_unchanged or not asked.is_refused, (credential.name, who)
+
+
+READ_TOKEN_WRITES: Final = ("api/servers/{server}/read", "api/tokens/")
+"""Anybody who sees a server may have it read anew; a token makes no stronger token."""
+
+
+@pytest.mark.parametrize(("area", "row"), API, ids=row_name)
+def test_a_token_for_reading_changes_nothing(area: Area, row: Row, world: World) -> None:
+    for who in world.people:
+        asked = Asked(world, row, who, world.credentials[CAPPED.name, who])
+        if who == "disabled":
+            assert asked.status == 401
+        elif row.method != "GET":
+            assert asked.is_refused or asked.status == 404 or row.path in READ_TOKEN_WRITES
+            assert asked.is_unchanged or not asked.is_refused
 
 
 @pytest.mark.parametrize(("area", "row"), UNSAFE, ids=row_name)

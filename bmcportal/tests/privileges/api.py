@@ -92,6 +92,27 @@ JOBS: Final = area(
     ("POST", "jobs/{job}/stop", {}, (200, 200, 403, 403, 404, 401)),
 )
 
+TOKENS: Final = area(
+    "sign-in of scripts, and tokens",
+    ("POST", "auth/token", {}, (422,) * 6),
+    ("POST", "auth/token", "wrong", (401,) * 6),
+    ("POST", "auth/token/refresh", {"refresh_token": "x"}, (401,) * 6),
+    ("POST", "auth/token/revoke", {"refresh_token": "x"}, (401,) * 6),
+    ("GET", "tokens/", None, (200, 200, 200, 200, 200, 401)),
+    ("POST", "tokens/", NAME, (201, 201, 201, 201, 201, 401)),
+    ("POST", "tokens/", {"name": "new", "role": "operator"}, (201, 201, 422, 422, 201, 401)),
+    ("GET", "tokens/{token}", None, (200, 200, 200, 200, 200, 401)),
+    ("GET", "tokens/{foreign_token}", None, (404, 404, 404, 404, 404, 401)),
+    ("DELETE", "tokens/{token}", None, (204, 204, 204, 204, 204, 401)),
+    ("DELETE", "tokens/{foreign_token}", None, (404, 404, 404, 404, 404, 401)),
+    told="`auth/…` is open: name, password and code, or a refresh token, are the right.",
+)
+
+AUDIT: Final = area(
+    "audit",
+    ("GET", "audit/", None, (200, 403, 403, 403, 403, 401)),
+)
+
 DOCUMENT: Final = area(
     "the document",
     ("GET", "schema/", None, (200, 200, 200, 200, 200, 401)),
@@ -99,4 +120,4 @@ DOCUMENT: Final = area(
     ("GET", "nothing/here", None, (404, 404, 404, 404, 404, 401)),
 )
 
-AREAS: Final = (SITES, CLUSTERS, SERVERS, RACKS, BMCS, PROFILES, JOBS, DOCUMENT)
+AREAS: Final = (SITES, CLUSTERS, SERVERS, RACKS, BMCS, PROFILES, JOBS, TOKENS, AUDIT, DOCUMENT)

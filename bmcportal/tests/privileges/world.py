@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
 from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import AccessPolicy, ApiToken, Invitation, User
+from apps.accounts.services import api_token_create
 from apps.audit.services import entry_record
 from apps.clusters.choices import Role
 from apps.core.dbtime import now_plus
@@ -32,13 +35,18 @@ from apps.discovery.models import ConnectionTest
 from apps.inventory.models import CustomField, SavedView, Server, ServerSelection
 from apps.jobs.models import BmcLease, Worker
 from apps.jobs.services import job_create
-from bmcportal.tests.privileges.credentials import CREDENTIALS, Headers
+from bmcportal.tests.privileges.credentials import CAPPED, CREDENTIALS, Headers
 from bmcportal.tests.privileges.rows import CAST
 
 Ids = dict[str, Any]
 EVERYBODY: Final = (*CAST, "disabled")
-NO_RECORD: Final = frozenset({"sessions", "usersessions", "axes", "knox"})
-"""Apps whose rows say who knocked at a door, not what is in the house."""
+NO_RECORD: Final = frozenset(
+    {
+        "sessions.Session", "usersessions.UserSession", "axes.AccessAttempt", "axes.AccessLog",
+        "axes.AccessFailureLog", "accounts.ApiToken", "accounts.ScriptSession", "audit.RateCount",
+    }
+)  # fmt: skip
+"""Rows that say who knocked at a door and when, not what is in the house."""
 
 
 @dataclass
@@ -77,7 +85,7 @@ def record_digest() -> str:
     """Return a digest of everything that is stored."""
     found = sha256()
     for model in apps.get_models():
-        if model._meta.app_label not in NO_RECORD:
+        if model._meta.label not in NO_RECORD:
             rows = model._base_manager.order_by("pk").values_list()
             found.update(f"{model._meta.label}{list(rows)!r}".encode())
     return found.hexdigest()
@@ -140,7 +148,18 @@ def _ids(people: dict[str, User], server: Server, busy: Server) -> Ids:
         "foreign_selection": selection.pk,
         "foreign_view": SavedView.objects.create(user=colleague, name="theirs").pk,
         "server_type": ContentType.objects.get_for_model(Server).pk,
+        "foreign_token": _token_of(colleague),
+        "accounts_accesspolicy": AccessPolicy.objects.get_or_create(pk=1)[0].pk,
+        "accounts_invitation": Invitation.objects.create(
+            name="New", invited_by=admin, digest="0" * 64, expires_at=now_plus(3600)
+        ).pk,
         "accounts_user": people["operator"].pk,
+        "mfa_authenticator": Authenticator.objects.create(
+            user=people["user"], type=Authenticator.Type.TOTP, data={"secret": "x"}
+        ).pk,
+        "usersessions_usersession": UserSession.objects.create(
+            user=people["user"], ip="192.0.2.1", session_key="k", user_agent="b"
+        ).pk,
         "audit_auditentry": entry.pk,
         "axes_accessattempt": attempt.pk,
         "clusters_cluster": server.cluster_id,
@@ -156,14 +175,20 @@ def _ids(people: dict[str, User], server: Server, busy: Server) -> Ids:
 
 
 def _own(people: dict[str, User], server: Server) -> dict[str, Ids]:
-    nothing = {"selection": uuid.UUID(int=0), "view": 0}
+    nothing = {"selection": uuid.UUID(int=0), "view": 0, "token": 0}
     own: dict[str, Ids] = {"nobody": nothing}
     for who, person in people.items():
         own[who] = {
             "selection": ServerSelection.objects.create(user=person, ids=[server.pk]).pk,
+            "token": _token_of(person),
             "view": SavedView.objects.create(user=person, name="mine too").pk,
         }
     return own
+
+
+def _token_of(person: User) -> int:
+    api_token_create(user=person, days=1)
+    return int(ApiToken.objects.filter(user=person).latest("pk").pk)
 
 
 def _sign_in(world: World) -> None:
@@ -171,7 +196,7 @@ def _sign_in(world: World) -> None:
         client = Client()
         client.force_login(person)
         world.sessions[who] = client.cookies[settings.SESSION_COOKIE_NAME].value
-        for one in CREDENTIALS:
+        for one in (*CREDENTIALS, CAPPED):
             world.credentials[one.name, who] = one.headers(person)
     User.objects.filter(username="disabled").update(is_active=False)
 
@@ -211,6 +236,9 @@ def _page_bodies(ids: Ids) -> dict[str, Any]:
             "privilege": 4, "is_open_everywhere": "on",
         },
         "field_form": {"key": "tier", "label": "Tier", "kind": "text", "position": 1},
+        "wrong": {"username": "admin", "password": "not hers"},
+        "person": {"name": "New", "username": "new", "email": "", "where": "clusters"} | version,
+        "reasoned": {"reason": "as agreed"} | version,
         "named": {"name": "other"} | version,
         "removed": version,
     }  # fmt: skip
