@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class PortalConfig(AppConfig):
@@ -10,5 +11,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from apps.jobs.bootsteps import runner_install
         from bmcportal.celery import app
+        from bmcportal.checks import settings_dangerous
 
+        register(settings_dangerous, Tags.security, deploy=True)
         runner_install(app)
