@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):
@@ -8,7 +9,9 @@ class PortalConfig(AppConfig):
     label = "portal"
 
     def ready(self) -> None:
+        from apps.audit.words import words_register
         from apps.jobs.bootsteps import runner_install
         from bmcportal.celery import app
 
         runner_install(app)
+        words_register(actions={"*.reseal": _("stored the secret under a new key")})

@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +36,8 @@ DEBUG = env.flag("DEBUG", False)
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS", "localhost,[::1]"), "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", "")
 HTTPS = env.flag("HTTPS", False)
+FORWARDED_ALLOW_IPS = env.text("FORWARDED_ALLOW_IPS", "")
+"""Proxies whose word is taken for the address of a client. uvicorn reads the same variable."""
 
 # ---------------------------------------------------------------- BMCs
 BMC_NETWORKS = env.networks("BMC_NETWORKS", "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7")
@@ -97,6 +100,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.accounts.last_seen.LastSeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.VaryOnHtmxMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -137,6 +141,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    # A message that nobody took in time is worth nothing: the next one does the same.
+    "audit.seal": {"task": "audit.seal", "schedule": 5.0, "options": {"expires": 10}},
+    "audit.head": {"task": "audit.head", "schedule": crontab(minute="7")},
+}
 CACHES: dict[str, dict[str, Any]]
 CHANNEL_LAYERS: dict[str, dict[str, Any]]
 if IS_EMBEDDED:
@@ -183,17 +192,34 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = False  # axes counts, in the database
+MFA_ADAPTER = "apps.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "BMC Portal"
+MFA_TOTP_TOLERANCE = 1  # clocks differ; a code counts once (apps.accounts.services.factors)
+AXES_HANDLER = "apps.accounts.tries.TriesHandler"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "apps.accounts.views.sign_in.locked_out"
+AXES_LOCKOUT_PARAMETERS = ["username"]
 AXES_VERBOSE = False
+# So many, within so many seconds: of one person, or of one address where nobody is signed in.
+RATES = env.rates(
+    "RATES",
+    {
+        "sign_in": (100, 300),
+        "token": (100, 300),
+        "invitation": (60, 300),
+        "connection_test": (30, 60),
+        "search": (240, 60),
+        "export": (20, 60),
+        "plan": (60, 60),
+        "scan": (10, 60),
+    },
+)
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -204,7 +230,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 REST_FRAMEWORK = {
     # The first one names the challenge of a 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apps.core.authentication.TokenAuthentication",
+        "apps.accounts.authentication.TokenAuthentication",
+        "apps.accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -216,6 +243,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105  the name of a model
 REST_KNOX = {"TOKEN_TTL": dt.timedelta(days=30), "AUTO_REFRESH": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "BMC Portal",
@@ -288,6 +316,7 @@ USE_I18N = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+DEFAULT_EXCEPTION_REPORTER_FILTER = "bmcportal.error_reports.ReportFilter"
 LOGGING_CONFIG = None
 LOGGING = logging_config(
     level=env.text("LOG_LEVEL", "INFO"), as_json=env.flag("LOG_JSON", not IS_EMBEDDED)

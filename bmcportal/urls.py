@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from apps.accounts.views import sign_in
 from apps.accounts.views.profile import language_set
 from bmcportal import health, metrics
 
@@ -17,6 +18,9 @@ urlpatterns = [
     path("", include("apps.discovery.urls")),
     path("", include("apps.clusters.urls")),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.audit.urls")),
+    path("", include("apps.accounts.allauth_urls")),
+    path("admin/login/", sign_in.admin_sign_in, name="admin_sign_in"),
     path("admin/", admin.site.urls),
     path("language/", language_set, name="set_language"),
     path("healthz", health.healthz, name="healthz"),

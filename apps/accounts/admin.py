@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from allauth.mfa.admin import Authenticator
+from allauth.usersessions.admin import UserSession
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin  # noqa: F401  registers groups first
 from django.contrib.auth.models import Group
@@ -9,9 +11,26 @@ from apps.accounts.models import AccessPolicy, Invitation, User
 from apps.clusters.models import RoleGrant
 from apps.core.admin import ReadOnlyAdmin
 
-admin.site.unregister(Group)
+# Imported from where they are registered, so that is done already.
+admin.site.unregister([Group, Authenticator, UserSession])
 admin.site.site_header = admin.site.site_title = _("BMC Portal administration")
 admin.site.index_title = _("People and records")
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Second factors, without what is secret in them."""
+
+    list_display = fields = ("user", "type", "created_at", "last_used_at")
+    list_select_related = ("user",)
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Sessions, without the key that is in the cookie."""
+
+    list_display = fields = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+    list_select_related = ("user",)
 
 
 class GrantInline(ReadOnlyAdmin, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time

@@ -10,9 +10,11 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.accounts import receivers
         from apps.accounts.services import role_permissions_set
-        from apps.accounts.words import ACTIONS
+        from apps.accounts.words import ACTIONS, KINDS, LABELS
         from apps.audit.words import words_register
 
-        words_register(actions=ACTIONS)
+        words_register(actions=ACTIONS, labels=LABELS, kinds=KINDS)
         post_migrate.connect(role_permissions_set, dispatch_uid="role_permissions")
+        receivers.connect()

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import uuid
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken
 
 from apps.accounts.choices import Registration
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
+from apps.clusters.selectors import has_everywhere
 
 
 class User(AbstractUser):
@@ -42,6 +47,11 @@ class User(AbstractUser):
 
     def get_absolute_url(self) -> str:
         return reverse("accounts:user_detail", args=[self.pk])
+
+    @property
+    def is_admin(self) -> bool:
+        """Asked by lower floors, which know no roles."""
+        return has_everywhere(self, Role.ADMIN)
 
 
 class AccessPolicy(models.Model):
@@ -102,3 +112,71 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ApiToken(AbstractAuthToken, models.Model):  # type: ignore[misc]  # has no types
+    """A key with which scripts act as a person, within a ceiling. Only its hash is kept."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="api_tokens",
+        verbose_name=_("user"),
+    )
+    digest = models.CharField(max_length=128, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=64)
+    role_ceiling = models.CharField(
+        _("may do at most"), max_length=16, choices=Role, default=Role.READONLY
+    )
+    expiry = models.DateTimeField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    """Right to a minute."""
+    last_used_from = models.GenericIPAddressField(_("last used from"), null=True, editable=False)
+
+    objects = models.Manager()
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_live(self) -> bool:
+        return self.expiry > timezone.now()
+
+
+class ScriptSession(models.Model):
+    """What one sign-in of a script lives from: a chain of refresh tokens, the last of them good.
+
+    No cookie opens it: it is no row of Django's sessions.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="script_sessions",
+        verbose_name=_("user"),
+    )
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    refresh_key = models.UUIDField(default=uuid.uuid4, editable=False)
+    """Of the one refresh token that is good. Another one was used before."""
+    auth_hash = models.CharField(max_length=128, editable=False)
+    """Follows from the password, as in Django's sessions: a new password ends it."""
+    address = models.GenericIPAddressField(_("address"), null=True, editable=False)
+    created_at = models.DateTimeField(_("signed in"), default=timezone.now, editable=False)
+    last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now, editable=False)
+    """Right to a minute."""
+    expires_at = models.DateTimeField(_("expires"), editable=False)
+    """Not later than this, however often it is refreshed."""
+
+    class Meta:
+        verbose_name = _("session of a script")
+        verbose_name_plural = _("sessions of scripts")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.address}"

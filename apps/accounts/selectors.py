@@ -20,13 +20,13 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
-from knox.models import get_token_model
+from django.utils import timezone
 
 from apps.accounts.choices import Registration
-from apps.accounts.models import AccessPolicy, Invitation, User
-from apps.clusters.choices import Role
+from apps.accounts.models import AccessPolicy, ApiToken, Invitation, ScriptSession, User
+from apps.clusters.choices import ROLE_ORDER, Role
 from apps.clusters.models import RoleGrant
-from apps.clusters.selectors import has_somewhere
+from apps.clusters.selectors import has_somewhere, reach_of
 
 SECOND_FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 """What counts as one; recovery codes only stand in for it."""
@@ -47,6 +47,52 @@ def has_second_factor(user: User) -> bool:
     """Say whether the person has an authenticator app or a security key."""
     found = Authenticator.objects.filter(user_id=user.pk, type__in=SECOND_FACTORS)
     return bool(found.exists())
+
+
+def has_security_key(user: User) -> bool:
+    keys = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN)
+    return bool(keys.exists())
+
+
+def second_factor_missing(user: User) -> bool:
+    """Say whether the policy asks this person for a second factor and there is none.
+
+    One query for everybody who has what is asked of them.
+    """
+    own = Authenticator.objects.filter(user_id=user.pk, type__in=SECOND_FACTORS)
+    row = AccessPolicy.objects.filter(pk=1).exclude(second_factor_from="")
+    least = row.exclude(Exists(own)).values_list("second_factor_from", flat=True).first()
+    return least is not None and has_somewhere(user, Role(least))
+
+
+def may_come_in(user: User) -> bool:
+    """Say whether who is signed in may go on, as things are now."""
+    return user.is_active and not user.must_change_password and not second_factor_missing(user)
+
+
+def strongest_role(user: User) -> Role:
+    """Return the strongest role a person holds anywhere, not above the ceiling of a token."""
+    reach = reach_of(user)
+    held = [role for role in ROLE_ORDER if reach.holds(role)]
+    return held[-1] if held else Role.READONLY
+
+
+def tokens_of(user: User) -> QuerySet[ApiToken]:
+    """Return the API tokens of a person, those that expired lately too; the newest first."""
+    return ApiToken.objects.filter(user=user)
+
+
+def browser_sessions_of(user: User) -> QuerySet[Any]:
+    """Return the `UserSession` rows of a person that are not over, last seen first."""
+    live = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    rows: QuerySet[Any] = UserSession.objects.filter(user=user, session_key__in=live)
+    return rows.order_by("-last_seen_at", "-pk")
+
+
+def script_sessions_of(user: User) -> QuerySet[ScriptSession]:
+    """Return the sessions of a person's scripts that are not over, last seen first."""
+    rows = ScriptSession.objects.filter(user=user, expires_at__gt=timezone.now())
+    return rows.order_by("-last_seen_at", "-pk")
 
 
 def zone_named(name: str) -> zoneinfo.ZoneInfo | None:
@@ -168,14 +214,12 @@ def factor_counts() -> dict[str, tuple[int, int]]:
 
 def sessions_count(user: User) -> int:
     """Count the sessions of a person that are open now."""
-    keys = UserSession.objects.filter(user=user).values("session_key")
-    return Session.objects.filter(session_key__in=keys, expire_date__gt=Now()).count()
+    return int(browser_sessions_of(user).count() + script_sessions_of(user).count())
 
 
 def tokens_count(user: User) -> int:
     """Count the API tokens of a person that have not expired."""
-    tokens = get_token_model().objects.filter(user=user)
-    return int(tokens.filter(Q(expiry__isnull=True) | Q(expiry__gt=Now())).count())
+    return tokens_of(user).filter(Q(expiry__isnull=True) | Q(expiry__gt=Now())).count()
 
 
 def factors_of(user: User) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -108,11 +108,23 @@ POLICY_WORDS: Final = Words(
     values={"second_factor_from": role_word, "registration": _registration_word},
 )
 
+KINDS: Final[dict[str, Callable[[], Words]]] = {
+    "accounts.user": lambda: PERSON_WORDS,
+    "accounts.invitation": lambda: INVITATION_WORDS,
+    "accounts.accesspolicy": lambda: POLICY_WORDS,
+}
+
 ACTIONS: Final = {
     "accounts.user.create": gettext_lazy("added this person"),
     "accounts.user.update": gettext_lazy("changed this person"),
     "accounts.user.profile": gettext_lazy("changed their own account"),
     "accounts.user.set_password": gettext_lazy("set a new password"),
+    "accounts.sign_in": gettext_lazy("signed in"),
+    "accounts.sign_in.failed": gettext_lazy("was locked out after wrong tries"),
+    "accounts.sign_out": gettext_lazy("signed out"),
+    "accounts.second_factor.add": gettext_lazy("added a second factor"),
+    "accounts.second_factor.remove": gettext_lazy("removed a second factor"),
+    "accounts.recovery_codes.new": gettext_lazy("made new recovery codes"),
     "accounts.user.disable": gettext_lazy("disabled this person"),
     "accounts.user.enable": gettext_lazy("enabled this person"),
     "accounts.user.ask_password": gettext_lazy("asked for a new password at the next sign-in"),
@@ -125,4 +137,19 @@ ACTIONS: Final = {
     "accounts.invitation.revoke": gettext_lazy("took this invitation back"),
     "accounts.invitation.accept": gettext_lazy("accepted this invitation"),
     "accounts.policy.update": gettext_lazy("changed the access policy"),
+    "accounts.session.end": gettext_lazy("ended sessions"),
+    "accounts.script_session.create": gettext_lazy("signed in a script"),
+    "accounts.script_session.end": gettext_lazy("signed out a script"),
+    "accounts.script_session.reuse": gettext_lazy(
+        "used a refresh token twice; its session was ended"
+    ),
+    "accounts.api_token.create": gettext_lazy("made an API token"),
+    "accounts.api_token.revoke": gettext_lazy("revoked API tokens"),
+}
+
+LABELS: Final = {
+    "proofs": gettext_lazy("Proved by"),
+    "tries": gettext_lazy("Tries"),
+    "known_device": gettext_lazy("Known device"),
+    "factor": gettext_lazy("Second factor"),
 }

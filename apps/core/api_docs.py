@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from django import forms
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
@@ -195,7 +194,8 @@ def _filter_type(kind: Any) -> Any:
 
 
 def _item_type(kind: Any) -> dict[str, Any]:
-    if choices := kind.extra.get("choices"):
+    choices = kind.extra.get("choices")
+    if choices := choices() if callable(choices) else choices:
         return {"type": "string", "enum": [str(value) for value, _words in choices]}
     if "queryset" not in kind.extra:
         return {"type": "string"}
@@ -203,19 +203,6 @@ def _item_type(kind: Any) -> dict[str, Any]:
     if kind.extra.get("null_label") is None:
         return number
     return {"oneOf": [number, {"type": "string", "enum": [kind.extra.get("null_value", "null")]}]}
-
-
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
-    target_class = "apps.core.authentication.TokenAuthentication"
-    name = "token"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Authorization",
-            "description": "“Token …”, as printed by `manage.py api_token`.",
-        }
 
 
 # ------------------------------------------------------------------ errors of every operation

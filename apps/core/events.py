@@ -14,11 +14,18 @@ log = structlog.get_logger(__name__)
 
 LIVE_TYPE = "live.changed"
 """The message type every consumer handles."""
+ACCESS_EVENT = "access"
+"""A person's access changed: whoever serves them asks the database again, at once."""
 
 
 def cluster_group(cluster_id: int | None) -> str:
     """Return the channel group of a cluster; servers without one share a group of their own."""
     return f"cluster.{cluster_id or 0}"
+
+
+def person_group(user_id: int) -> str:
+    """Return the channel group of a person's own sockets."""
+    return f"person.{user_id}"
 
 
 def publish(group: str, event: str, **states: Any) -> None:

@@ -51,13 +51,41 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "not_signed_in": (
         gettext_lazy("Nobody is signed in."),
-        gettext_lazy("Send “Authorization: Token …”, or sign in with a browser."),
+        gettext_lazy(
+            "Send “Authorization: Token …” or “Authorization: Bearer …”, or sign in with a browser."
+        ),
     ),
     "token_refused": (
         gettext_lazy("The token is not valid."),
         gettext_lazy(
             "It is mistyped, it has expired, or its person was disabled. Ask for a new one."
         ),
+    ),
+    "wrong_credentials": (
+        gettext_lazy("Name or password is not right."),
+        gettext_lazy("After 10 wrong tries there is a pause of 15 min."),
+    ),
+    "locked_out": (
+        gettext_lazy("Too many wrong tries with this name."),
+        gettext_lazy(
+            "Wait as long as the header “Retry-After” says; the right password does not shorten it."
+        ),
+    ),
+    "second_factor_code_needed": (
+        gettext_lazy("A code of the second factor is needed."),
+        gettext_lazy("Send it as “code”, with name and password."),
+    ),
+    "second_factor_code_wrong": (
+        gettext_lazy("The code is not right."),
+        gettext_lazy("Send the one that is shown now; each works once."),
+    ),
+    "second_factor_missing": (
+        gettext_lazy("Your roles need a second factor."),
+        gettext_lazy("Sign in with a browser and set it up."),
+    ),
+    "password_change_needed": (
+        gettext_lazy("The password has to be changed first."),
+        gettext_lazy("Sign in with a browser and choose a new one."),
     ),
     "forbidden": (
         gettext_lazy("Your role does not allow this."),

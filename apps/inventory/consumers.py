@@ -14,7 +14,7 @@ import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from apps.core.events import cluster_group
+from apps.core.events import ACCESS_EVENT, cluster_group, person_group
 from apps.inventory.fragments import Fragments
 from apps.inventory.live import (
     PANELS,
@@ -79,6 +79,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.asked_early = 0
         # Accepted first: a browser reads the code of an open socket only.
         await self.accept()
+        # Joined before it asks: what happens in between is told.
+        own = self.scope.get("user")
+        self.own_group = person_group(getattr(own, "pk", None) or 0)
+        await self.channel_layer.group_add(self.own_group, self.channel_name)
         person = await database_sync_to_async(signed_in)(self.session_key)
         self.lang = language_of(dict(self.scope), person)
         if person is None:
@@ -92,7 +96,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.work.cancel()
             with suppress(asyncio.CancelledError):
                 await self.work
-        for group in self.groups_joined:
+        for group in {*self.groups_joined, self.own_group}:
             await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -117,9 +121,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._mark(found)
 
     async def live_changed(self, message: dict[str, Any]) -> None:
-        """Something happened in a cluster; `ids` are the servers, of which some may be shown."""
+        """Something happened in a cluster; `ids` are the servers, of which some may be shown. Or
+        to this person: then the database is asked at once."""
         if message.get("event") == "servers":
             self._mark(pk for pk in message.get("ids", ()) if pk in self.shown)
+        elif message.get("event") == ACCESS_EVENT:
+            self.wake.set()
 
     # ---------------------------------------------------------------- the socket's own task
 
@@ -139,6 +146,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 await asyncio.wait_for(self.wake.wait(), max(0.0, due - time.monotonic()))
             if self.wake.is_set():
                 await asyncio.sleep(max(0.0, rendered + RENDER_SECONDS - time.monotonic()))
+            self.wake.clear()  # before it asks: what comes while it asks wakes it again
             async with self.turn:
                 if not await self._check():
                     return
@@ -167,7 +175,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _render(self) -> bool:
         """Send what changed; False when the reader was too slow and is dropped."""
-        self.wake.clear()
         ids, gone = sorted(self.dirty & set(self.shown)), sorted(self.gone)
         self.dirty.clear()
         self.gone.clear()

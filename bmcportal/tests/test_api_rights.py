@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 from django.urls import URLPattern, URLResolver
 
-from apps.accounts.models import User
+from apps.accounts.models import ApiToken, User
+from apps.accounts.services import api_token_create
 from apps.clusters.models import Cluster
 from apps.core.testing import api_client, make_profile, make_rack, make_server, make_site
 from apps.jobs.services import job_create
@@ -71,6 +72,16 @@ TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = 
     ("GET", "jobs/{job}", None, (200, 200, 200, 200, 404, 401)),
     ("GET", "jobs/{job}/targets", None, (200, 200, 200, 200, 404, 401)),
     ("POST", "jobs/{job}/stop", {}, (200, 200, 403, 403, 404, 401)),
+    ("POST", "auth/token", {}, (422,) * 6),
+    ("POST", "auth/token", "wrong", (401,) * 6),
+    ("POST", "auth/token/refresh", {"refresh_token": "x"}, (401,) * 6),
+    ("POST", "auth/token/revoke", {"refresh_token": "x"}, (401,) * 6),
+    ("GET", "tokens/", None, (200, 200, 200, 200, 200, 401)),
+    ("POST", "tokens/", NAME, (201, 201, 201, 201, 201, 401)),
+    ("POST", "tokens/", {"name": "new", "role": "operator"}, (201, 201, 422, 422, 201, 401)),
+    ("GET", "tokens/{token}", None, (200, 404, 404, 404, 404, 401)),
+    ("DELETE", "tokens/{token}", None, (204, 404, 404, 404, 404, 401)),
+    ("GET", "audit/", None, (200, 403, 403, 403, 403, 401)),
     ("GET", "schema/", None, (200, 200, 200, 200, 200, 401)),
     # A page for people: who is not signed in is sent to sign in.
     ("GET", "docs/", None, (200, 200, 200, 200, 200, 302)),
@@ -82,6 +93,7 @@ def world(web: Cluster, admin: User) -> dict[str, Any]:
     site, rack = make_site("fra"), make_rack("A01")
     server = make_server(cluster=web, rack=rack, site=site, address="10.0.0.1")
     job = job_create(kind="power", params={"action": "off"}, targets=[server], actor=admin)
+    api_token_create(user=admin, days=1, name="hers")
     new = {
         "name": "new",
         "cluster": web.pk,
@@ -98,8 +110,10 @@ def world(web: Cluster, admin: User) -> dict[str, Any]:
         "bmc": server.bmc_id,
         "profile": make_profile().pk,
         "job": job.pk,
+        "token": ApiToken.objects.get(user=admin).pk,
         "bodies": {
             "new": new,
+            "wrong": {"username": "admin", "password": "not hers"},
             "news": [new],
             "changes": [{"id": server.pk, "model": "R640"}],
             "rack": {"name": "A02", "site": site.pk},

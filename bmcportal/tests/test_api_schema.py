@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from apps.accounts.models import User
+from apps.accounts.models import ApiToken, User
 from apps.accounts.services import api_token_create
 from apps.clusters.models import Cluster, Site
 from apps.core.testing import api_client, make_profile, make_rack, make_server
@@ -38,6 +38,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 
+BODIES_WITH_SECRETS = ("ProfileBodyRequest", "PatchedProfileBodyRequest", "SignInBodyRequest")
+
 MODELS: dict[str, type[Model]] = {
     "sites": Site,
     "clusters": Cluster,
@@ -46,6 +48,7 @@ MODELS: dict[str, type[Model]] = {
     "bmcs": Bmc,
     "profiles": CredentialProfile,
     "jobs": Job,
+    "tokens": ApiToken,
 }
 
 
@@ -63,7 +66,7 @@ def test_secrets_are_in_bodies_and_in_no_answer(admin: User) -> None:
     schemas = answer.json()["components"]["schemas"]
     for name, schema in schemas.items():
         has_secret = {"password", "kg"} & set(schema.get("properties", {}))
-        assert bool(has_secret) is (name in ("ProfileBodyRequest", "PatchedProfileBodyRequest"))
+        assert bool(has_secret) is (name in BODIES_WITH_SECRETS)
 
 
 @pytest.mark.django_db

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 from prometheus_client.parser import text_string_to_metric_families
 
+from apps.accounts.services import api_token_create
 from apps.core.testing import make_server
 from apps.jobs.models import Worker
 
@@ -44,7 +44,7 @@ def test_it_tells_states_faults_ages_and_workers(client: Client, admin: Any) -> 
 
 
 def test_a_token_of_somebody_with_a_role_everywhere_scrapes(client: Client, admin: Any) -> None:
-    _, token = AuthToken.objects.create(admin)
+    token = api_token_create(user=admin, days=1)
     assert "bmcportal_servers[on]" in samples(client, authorization=f"Token {token}")
 
 
@@ -58,7 +58,7 @@ def test_a_role_in_one_cluster_is_not_enough(
 
 def test_nobody_else_gets_in(client: Client, admin: Any) -> None:
     assert client.get("/metrics").status_code == 401
-    _, token = AuthToken.objects.create(admin)
+    token = api_token_create(user=admin, days=1)
     admin.is_active = False
     admin.save()
     assert client.get("/metrics", headers={"authorization": f"Token {token}"}).status_code == 401

@@ -1,28 +1,63 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import UsernameField
 from django.utils.translation import gettext_lazy as _
 
-_SAME_SENTENCE = _(
+SAME_SENTENCE: Final = _(
     "Name or password is not right. After 10 wrong tries there is a pause of 15 min."
 )
+"""Whether the name is unknown, the password wrong, or the account switched off."""
+LONGEST_PASSWORD: Final = 1024
 
 
-class SignInForm(AuthenticationForm):
-    """Name and password; one sentence whether the name is unknown, wrong or switched off."""
+def password_input(autocomplete: str) -> forms.PasswordInput:
+    """Return a widget that never sends a password back, whatever happened."""
+    return forms.PasswordInput(render_value=False, attrs={"autocomplete": autocomplete})
 
-    error_messages = {"invalid_login": _SAME_SENTENCE, "inactive": _SAME_SENTENCE}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        name, password = self.fields["username"], self.fields["password"]
-        name.label = _("User name")
-        name.widget.attrs |= {"autocomplete": "username", "spellcheck": "false"}
-        password.label = _("Password")
-        # Never sent back, whatever happened.
-        password.widget = forms.PasswordInput(
-            render_value=False, attrs={"autocomplete": "current-password"}
-        )
+def code_input() -> forms.TextInput:
+    attrs = {"autocomplete": "one-time-code", "spellcheck": "false", "maxlength": "32"}
+    return forms.TextInput(attrs=attrs)
+
+
+class SignInForm(forms.Form):
+    username = UsernameField(
+        label=_("User name"),
+        max_length=150,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=password_input("current-password"),
+    )
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=32,
+        widget=code_input(),
+        help_text=_("6 digits of your app, or one of your recovery codes."),
+    )
+
+
+class PasswordForm(forms.Form):
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=password_input("current-password"),
+    )
+
+
+class KeyForm(forms.Form):
+    """What a security key answered; JavaScript fills it in."""
+
+    credential = forms.JSONField(widget=forms.HiddenInput, max_length=20_000)

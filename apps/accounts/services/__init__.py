@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.accounts.services.access import access_changed, access_end
 from apps.accounts.services.people import (
     admin_ensure,
     grants_told,
@@ -12,6 +13,8 @@ from apps.accounts.services.tokens import LONGEST_DAYS, api_token_create
 
 __all__ = [
     "LONGEST_DAYS",
+    "access_changed",
+    "access_end",
     "admin_ensure",
     "api_token_create",
     "grants_told",

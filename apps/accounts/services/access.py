@@ -1,25 +1,39 @@
-"""The end of a person's access."""
+"""The end of a person's access, or of a part of it: at once, at every door."""
 
 from __future__ import annotations
 
-from allauth.usersessions.models import UserSession
-from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.models import Session
-from django.utils import timezone
+from collections.abc import Iterable
 
-from apps.accounts.models import User
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import transaction
+
+from apps.accounts.models import ScriptSession, User
+from apps.core.events import ACCESS_EVENT, person_group, publish
 
 
 def access_end(*, user: User, keep_session: str | None = None) -> None:
-    """End every session of a person but the one to keep. API tokens stay: they are dead while the
-    person is disabled."""
-    open_now = Session.objects.filter(expire_date__gt=timezone.now())
-    if keep_session is not None:
-        open_now = open_now.exclude(session_key=keep_session)
-    ended = [
-        session.session_key
-        for session in open_now.iterator()
-        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
-    ]
+    """End every session of a person, of browsers and of scripts; one browser may stay.
+
+    `keep_session` is its session key. Their sockets close at once. API tokens stay: they are dead
+    while their person is disabled, and `tokens_revoke` takes them away.
+    """
+    with transaction.atomic():
+        browsers = UserSession.objects.filter(user=user)
+        if keep_session:
+            browsers = browsers.exclude(session_key=keep_session)
+        browser_sessions_end(browsers.values_list("session_key", flat=True))
+        ScriptSession.objects.filter(user=user).delete()
+        access_changed(user=user)
+
+
+def browser_sessions_end(keys: Iterable[str]) -> None:
+    """End these sessions of browsers; call it in a transaction, then `access_changed`."""
+    ended = list(keys)
     Session.objects.filter(session_key__in=ended).delete()
-    UserSession.objects.filter(user=user).exclude(session_key=keep_session or "").delete()
+    UserSession.objects.filter(session_key__in=ended).delete()
+
+
+def access_changed(*, user: User) -> None:
+    """Let every socket of a person look again what they may see, when this is committed."""
+    publish(person_group(user.pk), ACCESS_EVENT)

@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,7 +16,7 @@ from apps.accounts.forms.profile import ProfileForm, ThemeForm, time_zones
 from apps.accounts.models import User
 from apps.accounts.services.people import language_keep, profile_update
 from apps.audit.pages import form_answer, posted
-from apps.core.http import HtmxHttpRequest, redirect_after_post
+from apps.core.http import HtmxHttpRequest, path_inside, redirect_after_post
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,11 +42,8 @@ def theme_set(request: HttpRequest) -> HttpResponse:
     if isinstance(request.user, User) and form.is_valid():
         request.user.theme = form.cleaned_data["theme"]
         request.user.save(update_fields=["theme"])
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
-        back = reverse(settings.LOGIN_REDIRECT_URL)
+    back = path_inside(request, request.POST.get("next", ""))
+    back = back or reverse(settings.LOGIN_REDIRECT_URL)
     return HttpResponseRedirect(back, status=303)
 
 

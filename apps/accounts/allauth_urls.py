@@ -1,0 +1,12 @@
+"""The names by which django-allauth asks for pages of the portal. It has no other pages here."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.accounts.views import sign_in
+
+urlpatterns = [
+    path("account/sign-in", sign_in.sign_in, name="account_login"),
+    path("account/second-factor", sign_in.second_factor, name="mfa_authenticate"),
+]
