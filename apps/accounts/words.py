@@ -12,7 +12,7 @@ from apps.accounts.choices import Registration
 from apps.audit.words import Told, Words
 from apps.clusters.choices import ROLE_ORDER, Role
 
-MOST_NAMED: Final = 6
+MOST_NAMED: Final = 3
 """Clusters that are named before "and 12 more"."""
 THEMES: Final = {
     "": gettext_lazy("As the system"),
