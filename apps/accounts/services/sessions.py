@@ -37,8 +37,8 @@ class Recently:
 
     def add(self, key: str) -> bool:
         """Remember it; True when it was not remembered."""
-        now = time.monotonic()
-        if now - self._asked.get(key, -SEEN_SECONDS) < SEEN_SECONDS:
+        now = time.time()
+        if 0 <= now - self._asked.get(key, 0) < SEEN_SECONDS:
             return False
         if len(self._asked) >= MOST_REMEMBERED:
             self._asked.clear()
