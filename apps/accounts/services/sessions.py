@@ -22,7 +22,7 @@ SEEN_SECONDS: Final = 60
 """When somebody was last seen is kept this exactly."""
 NO_ADDRESS: Final = "::"
 """Stands where no address could be read."""
-MOST_AGENT: Final = 400
+MOST_AGENT: Final[int] = UserSession._meta.get_field("user_agent").max_length
 MOST_REMEMBERED: Final = 10_000
 
 
