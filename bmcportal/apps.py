@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 from django.core.checks import Tags, register
+from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):

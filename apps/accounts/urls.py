@@ -8,8 +8,10 @@ from apps.accounts.views import (
     people,
     policy,
     profile,
+    sessions,
     sign_in,
     standing,
+    tokens,
 )
 from apps.audit.rates import by_address, is_sent, rated
 
@@ -26,6 +28,17 @@ urlpatterns = [
     path("account/", profile.profile, name="profile"),
     path("account/theme", profile.theme_set, name="theme_set"),
     # Sessions and tokens
+    path("account/sessions", sessions.session_list, name="session_list"),
+    path("account/sessions/<int:pk>/end", sessions.session_end_one, name="session_end"),
+    path(
+        "account/sessions/scripts/<int:pk>/end",
+        sessions.script_session_end,
+        name="script_session_end",
+    ),
+    path("account/sessions/end-others", sessions.session_end_others, name="session_end_others"),
+    path("account/tokens", tokens.token_list, name="token_list"),
+    path("account/tokens/add", tokens.token_add, name="token_add"),
+    path("account/tokens/<int:pk>/revoke", tokens.token_revoke, name="token_revoke"),
     # People, for admins
     path("people/", people.user_list, name="user_list"),
     path("people/new", people.user_add, name="user_add"),

@@ -152,4 +152,6 @@ LABELS: Final = {
     "tries": gettext_lazy("Tries"),
     "known_device": gettext_lazy("Known device"),
     "factor": gettext_lazy("Second factor"),
+    "sessions": gettext_lazy("Sessions"),
+    "names": gettext_lazy("Names"),
 }
