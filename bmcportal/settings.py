@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.VaryOnHtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.accounts.middleware.StandingMiddleware",
 ]
 ROOT_URLCONF = "bmcportal.urls"
 ASGI_APPLICATION = "bmcportal.asgi.application"

@@ -23,5 +23,6 @@ def door_words_register() -> None:
             "tries": _("Tries"),
             "known_device": _("Known device"),
             "factor": _("Second factor"),
+            "codes": _("Recovery codes"),
         },
     )

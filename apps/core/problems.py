@@ -63,6 +63,14 @@ WORDS: Final[dict[str, Words]] = {
         gettext_lazy("Your role does not allow this."),
         gettext_lazy("Nothing was changed and nothing was sent. Ask an admin for the role."),
     ),
+    "password_change_needed": (
+        gettext_lazy("The password of this account has to be changed first."),
+        gettext_lazy("Sign in with a browser; the portal leads to the page."),
+    ),
+    "second_factor_missing": (
+        gettext_lazy("The role of this account needs a second factor, and there is none."),
+        gettext_lazy("Sign in with a browser; the portal leads to the page."),
+    ),
     "csrf_failed": (
         gettext_lazy("The CSRF token is missing or not right."),
         gettext_lazy(

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from apps.accounts.models import User
+from apps.accounts.selectors import password_change_needed, second_factor_missing
 from apps.core.panels import panel_render, panels_live
 from apps.inventory.models import Server
 from apps.inventory.selectors import LIST_RELATED, SERVER_PAGE, clusters_by_server, rows_fetch
@@ -41,14 +42,17 @@ class Key(NamedTuple):
 def signed_in(session_key: str | None) -> User | None:
     """Return who is signed in with this session now, or None.
 
-    Reads the session again: it may have ended, or its person been disabled or changed the password.
+    Reads the session again: it may have ended, or its person been disabled, changed the password,
+    or been asked for something that pages ask for, too: another password, a second factor.
     """
     if not session_key:
         return None
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = get_user(request)
-    return user if isinstance(user, User) and user.is_active else None
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    return None if password_change_needed(user) or second_factor_missing(user) else user
 
 
 def visible_now(session_key: str | None, ids: Iterable[int]) -> dict[int, int | None] | None:
