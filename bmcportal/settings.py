@@ -14,6 +14,7 @@ from apps.core.secrets import keys_parse
 from bmcportal import environment as env
 from bmcportal.database import database_from_url
 from bmcportal.logs import logging_config
+from bmcportal.oidc import oidc_from_environment, origin_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_file(BASE_DIR / ".env")
@@ -77,6 +78,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "csp",
     "django_structlog",
@@ -190,6 +193,11 @@ MFA_ADAPTER = "apps.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "BMC Portal"
 MFA_TOTP_TOLERANCE = 1  # clocks differ; a code counts once (apps.accounts.services.factors)
+SOCIALACCOUNT_ADAPTER = "apps.accounts.oidc.OidcAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+OIDC = oidc_from_environment()
+OIDC_NAME = OIDC.get("name", "")
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [OIDC] if OIDC else []}}
 AXES_HANDLER = "apps.accounts.tries.TriesHandler"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
@@ -250,7 +258,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, origin_of(OIDC["settings"]["server_url"])] if OIDC else [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     }

@@ -25,6 +25,11 @@ def has_second_factor(user: User) -> bool:
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=kinds).exists())
 
 
+def has_app(user: User) -> bool:
+    apps = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP)
+    return bool(apps.exists())
+
+
 def has_security_key(user: User) -> bool:
     keys = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN)
     return bool(keys.exists())

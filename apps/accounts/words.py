@@ -16,6 +16,7 @@ def door_words_register() -> None:
             "accounts.second_factor.add": _("added a second factor"),
             "accounts.second_factor.remove": _("removed a second factor"),
             "accounts.recovery_codes.new": _("made new recovery codes"),
+            "accounts.oidc.link": _("linked the account of another service"),
             "accounts.user.set_password": _("set the password"),
         },
         labels={
@@ -23,6 +24,8 @@ def door_words_register() -> None:
             "tries": _("Tries"),
             "known_device": _("Known device"),
             "factor": _("Second factor"),
+            "service": _("Service"),
+            "subject": _("Number there"),
             "codes": _("Recovery codes"),
         },
     )

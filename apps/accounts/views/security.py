@@ -24,7 +24,7 @@ from apps.accounts.devices import device_remember
 from apps.accounts.doors import LockedOut, WrongCredentials, password_check
 from apps.accounts.forms.security import AppForm, KeyAddForm, PasswordChangeForm
 from apps.accounts.keys import answer_registers, question_to_add
-from apps.accounts.selectors import second_factor_missing
+from apps.accounts.selectors import has_app, second_factor_missing
 from apps.accounts.services import factors, passwords
 from apps.accounts.views.confirm import recent_proof_required
 from apps.accounts.views.sign_in import pause_answer
@@ -61,6 +61,8 @@ def security(request: HtmxHttpRequest) -> HttpResponse:
 @recent_proof_required
 def app_add(request: HtmxHttpRequest) -> HttpResponse:
     """Show a seed to an authenticator app, and take its first code."""
+    if request.method != "POST" and has_app(request.user):
+        return redirect_after_post(request, reverse("accounts:security"))
     sealed = request.session.get(_SEED) or encrypt(generate_totp_secret())
     request.session[_SEED] = sealed
     seed, form = decrypt(sealed), AppForm(request.POST if request.method == "POST" else None)
