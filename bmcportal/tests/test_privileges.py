@@ -61,10 +61,10 @@ class Asked:
 
     def __init__(
         self, world: World, row: Row, who: str, headers: dict[str, str] | None = None,
-        **options: Any,
+        **options: bool,
     ) -> None:  # fmt: skip
         path, body = world.path(row.path, who), world.body(row.body, who)
-        client = world.client("" if headers else who, raise_request_exception=True, **options)
+        client = world.client("" if headers else who, **options)
         more: dict[str, Any] = {"data": body or {}} if row.method == "POST" else {}
         if path.startswith("/api/") and row.body is not None:
             more = {"data": json.dumps(body), "content_type": "application/json"}

@@ -12,7 +12,7 @@ import time_machine
 from django.utils import timezone
 
 from apps.accounts.models import ApiToken, ScriptSession, User
-from apps.accounts.services import api_token_create
+from apps.accounts.services import LONGEST_DAYS, api_token_create
 from apps.accounts.services.bearer import script_session_start
 from apps.clusters.choices import Role
 
@@ -28,7 +28,9 @@ class Credential:
 
 
 def _token(person: User, role: Role = Role.ADMIN) -> Headers:
-    return {"Authorization": f"Token {api_token_create(user=person, days=1, role=role)}"}
+    # No token makes one that outlives it.
+    secret = api_token_create(user=person, days=LONGEST_DAYS, role=role)
+    return {"Authorization": f"Token {secret}"}
 
 
 def _readonly_token(person: User) -> Headers:

@@ -20,7 +20,7 @@ DOOR: Final[Area] = area(
     ("POST", "account/", {}, (303, 303, 303, 303, 303, 302)),
     ("POST", "account/theme", {"theme": "dark"}, (303, 303, 303, 303, 303, 302)),
     ("POST", "language/", {"language": "en"}, (302, 302, 302, 302, 302, 302), "open: a cookie"),
-    ("POST", "account/oidc/sign-in", {}, (302, 302, 302, 302, 302, 404), "when configured"),
+    ("POST", "account/oidc/sign-in", {}, (404,) * 6, "when configured"),
     ("GET", "account/oidc/callback", None, (302, 302, 302, 302, 302, 404), "when configured"),
     ("GET", "account/new-password/no-such-key", None, (404,) * 6),
     ("POST", "account/new-password/no-such-key", {}, (404,) * 6),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -57,6 +58,8 @@ class World:
     bodies: dict[str, Any]
     sessions: dict[str, str] = field(default_factory=dict)
     credentials: dict[tuple[str, str], Headers] = field(default_factory=dict)
+    browser: Client = field(default_factory=Client)
+    strict_browser: Client = field(default_factory=partial(Client, enforce_csrf_checks=True))
     record: str = ""
     """The digest of the whole record before anybody asks."""
 
@@ -73,9 +76,13 @@ class World:
             for name, value in told.items()
         }
 
-    def client(self, who: str, **options: Any) -> Client:
-        """Return a browser with that person's session; a fresh one, answers cannot change it."""
-        client = Client(**options)
+    def client(self, who: str, *, enforce_csrf_checks: bool = False) -> Client:
+        """Return a browser with that person's session and nothing else.
+
+        Two serve for all: each new one would look for every static file there is.
+        """
+        client = self.strict_browser if enforce_csrf_checks else self.browser
+        client.cookies.clear()
         if who in self.sessions:
             client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[who]
         return client
