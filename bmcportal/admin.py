@@ -15,12 +15,11 @@ from apps.core.admin import ReadOnlyAdmin
 
 @admin.register(AccessAttempt)
 class LockAdmin(ReadOnlyAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Wrong tries to sign in. Removing a row unlocks that name at that address."""
+    """Tries to sign in, a row for each account, and for each device that it knows. Removing a row
+    ends the pause after wrong ones."""
 
-    list_display = ("username", "ip_address", "failures_since_start", "attempt_time")
-    search_fields = ("username", "ip_address")
-    # What was sent along is nobody's business.
-    fields = ("username", "ip_address", "user_agent", "failures_since_start", "attempt_time")
+    list_display = fields = ("username", "failures_since_start", "attempt_time")
+    search_fields = ("username",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True  # the site lets admins in and nobody else

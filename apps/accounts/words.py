@@ -121,6 +121,7 @@ ACTIONS: Final = {
     "accounts.user.set_password": gettext_lazy("set a new password"),
     "accounts.sign_in": gettext_lazy("signed in"),
     "accounts.sign_in.failed": gettext_lazy("was locked out after wrong tries"),
+    "accounts.lock.remove": gettext_lazy("ended the pause after wrong tries"),
     "accounts.sign_out": gettext_lazy("signed out"),
     "accounts.second_factor.add": gettext_lazy("added a second factor"),
     "accounts.second_factor.remove": gettext_lazy("removed a second factor"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Browser
+from pytest_django import DjangoDbBlocker
 
 from apps.accounts.models import User
 from bmcportal.tests.browser import LivePortal, Visitor, chromium
+from bmcportal.tests.privileges.world import World, world_build
 
 Visit = Callable[..., Visitor]
 
@@ -48,3 +52,14 @@ def visit(portal: LivePortal, browser: Browser, monkeypatch: pytest.MonkeyPatch)
         visitor.close()
     complaints = [text for visitor in visitors for text in visitor.complaints]
     assert not complaints
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """One world for all rows: what a request does is undone before the next."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        # Thousands of refusals, each with its traceback, are not what this is about.
+        logging.disable(logging.CRITICAL)
+        yield world_build()
+        logging.disable(logging.NOTSET)
+        transaction.set_rollback(True)

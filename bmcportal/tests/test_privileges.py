@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from django.db import connection, transaction
-from django.http import HttpResponseBase
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
-from pytest_django import DjangoDbBlocker
 
 from bmcportal import routing
 from bmcportal.tests.privileges import AREAS
+from bmcportal.tests.privileges.asked import Asked
 from bmcportal.tests.privileges.credentials import CAPPED, CREDENTIALS
 from bmcportal.tests.privileges.rows import Area, Row
 from bmcportal.tests.privileges.sockets import SOCKETS
-from bmcportal.tests.privileges.world import EVERYBODY, World, record_digest, world_build
+from bmcportal.tests.privileges.world import EVERYBODY, World
 from bmcportal.tests.test_messages import ROOT, load
 
 pytestmark = pytest.mark.django_db
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-DOORS: Final = ("/account/sign-in", "/admin/login/")
 HOW: Final = "Add its row to a module of bmcportal/tests/privileges/ (see its docstring): "
 TABLE: Final = [(area, row) for area in AREAS for row in area.rows]
 UNSAFE: Final = [(area, row) for area, row in TABLE if row.method != "GET"]
@@ -33,58 +28,6 @@ UNSAFE: Final = [(area, row) for area, row in TABLE if row.method != "GET"]
 
 def row_name(value: Any) -> str:
     return f"{value.method} {value.path}" if isinstance(value, Row) else ""
-
-
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    """One world for all rows: what a request does is undone before the next."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        # Thousands of refusals, each with its traceback, are not what this is about.
-        logging.disable(logging.CRITICAL)
-        yield world_build()
-        logging.disable(logging.NOTSET)
-        transaction.set_rollback(True)
-
-
-class Writes:
-    """Sees whether anything was written, so that the record is compared only then."""
-
-    seen = False
-
-    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.seen |= not sql.startswith(("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK"))
-        return execute(sql, params, many, context)
-
-
-class Asked:
-    """One request, and whether the record is as it was. Undone at once."""
-
-    def __init__(
-        self, world: World, row: Row, who: str, headers: dict[str, str] | None = None,
-        **options: bool,
-    ) -> None:  # fmt: skip
-        path, body = world.path(row.path, who), world.body(row.body, who)
-        client = world.client("" if headers else who, **options)
-        more: dict[str, Any] = {"data": body or {}} if row.method == "POST" else {}
-        if path.startswith("/api/") and row.body is not None:
-            more = {"data": json.dumps(body), "content_type": "application/json"}
-        writes = Writes()
-        with transaction.atomic():
-            with connection.execute_wrapper(writes):
-                self.answer: HttpResponseBase = getattr(client, row.method.lower())(
-                    path, **more, headers=headers
-                )
-            self.is_unchanged = not writes.seen or record_digest() == world.record
-            transaction.set_rollback(True)
-        self.status = self.answer.status_code
-        self.is_stranger = not headers and who in ("nobody", "disabled")
-        self.goes_to_the_door = self.answer.get("Location", "").startswith(DOORS)
-
-    @property
-    def is_refused(self) -> bool:
-        return self.status in (401, 403, 404, 405, 409, 422) or (
-            self.is_stranger and self.goes_to_the_door
-        )
 
 
 @pytest.mark.parametrize(("area", "row"), TABLE, ids=row_name)

@@ -33,7 +33,7 @@ from apps.core.testing import (
     make_user,
 )
 from apps.discovery.models import ConnectionTest
-from apps.inventory.models import CustomField, SavedView, Server, ServerSelection
+from apps.inventory.models import CustomField, SavedView, Server, ServerSelection, Tag
 from apps.jobs.models import BmcLease, Worker
 from apps.jobs.services import job_create
 from bmcportal.tests.privileges.credentials import CAPPED, CREDENTIALS, Headers
@@ -99,13 +99,13 @@ def record_digest() -> str:
 
 
 def world_build() -> World:
-    web = make_cluster("web")
+    web, elsewhere = make_cluster("web"), make_cluster("elsewhere")
     people = {
         "admin": make_user("admin", Role.ADMIN),
         "operator": make_user("operator", Role.OPERATOR, web),
         "user": make_user("user", Role.USER, web),
         "readonly": make_user("readonly", Role.READONLY, web),
-        "outsider": make_user("outsider", Role.OPERATOR, make_cluster("elsewhere")),
+        "outsider": make_user("outsider", Role.OPERATOR, elsewhere),
         "disabled": make_user("disabled", Role.ADMIN),
     }
     User.objects.filter(username__in=("admin", "disabled")).update(is_staff=True)
@@ -113,9 +113,14 @@ def world_build() -> World:
     profile = make_profile(networks=["10.0.0.0/8"])
     status = {"power": "on", "fault": "", "power_read_at": now_plus(0)}
     known = {"cluster": web, "site": rack.site, "profile": profile, "status": status}
-    server = make_server(name="web-1", rack=rack, address="10.0.0.1", **known)
+    server = make_server(
+        name="web-1", rack=rack, address="10.0.0.1", model="R999", serial="SN-77", **known
+    )
     busy = make_server(name="web-2", address="10.0.0.4", **known)
+    server.tags.add(Tag.objects.create(name="payroll"))
     world = World(people, _ids(people, server, busy), _own(people, server), {})
+    world.ids["elsewhere_server"] = make_server(name="db-1", cluster=elsewhere).pk
+    world.ids["closed_profile"] = make_profile(name="of web", clusters=[web]).pk
     world.bodies = _api_bodies(world.ids) | _page_bodies(world.ids)
     _sign_in(world)
     session = ScriptSession.objects.filter(user=people["admin"]).latest("pk")
