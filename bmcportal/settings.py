@@ -15,6 +15,7 @@ from apps.core.secrets import keys_parse
 from bmcportal import environment as env
 from bmcportal.database import database_from_url
 from bmcportal.logs import logging_config
+from bmcportal.oidc import oidc_from_environment, origin_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_file(BASE_DIR / ".env")
@@ -80,16 +81,22 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "csp",
     "django_structlog",
     "django_celery_beat",
 ]
 MIDDLEWARE = [
+    # First those that put headers on every answer: files and refused hosts too.
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "bmcportal.limits.BodyLimitMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -98,12 +105,12 @@ MIDDLEWARE = [
     "apps.accounts.middleware.PersonalSettingsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.accounts.last_seen.LastSeenMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.VaryOnHtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.accounts.middleware.StandingMiddleware",
 ]
 ROOT_URLCONF = "bmcportal.urls"
 ASGI_APPLICATION = "bmcportal.asgi.application"
@@ -201,10 +208,17 @@ MFA_ADAPTER = "apps.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "BMC Portal"
 MFA_TOTP_TOLERANCE = 1  # clocks differ; a code counts once (apps.accounts.services.factors)
+SOCIALACCOUNT_ADAPTER = "apps.accounts.oidc.OidcAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+OIDC = oidc_from_environment()
+OIDC_NAME = OIDC.get("name", "")
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [OIDC] if OIDC else []}}
 AXES_HANDLER = "apps.accounts.tries.TriesHandler"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username"]
+# An address is forged or shared more easily than an account; `RATES` limits it beside.
+SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 AXES_VERBOSE = False
 # So many, within so many seconds: of one person, or of one address where nobody is signed in.
 RATES = env.rates(
@@ -222,9 +236,15 @@ RATES = env.rates(
 )
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 3600
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+if HTTPS:
+    # Browsers take these names only with Secure, for this very host, and for all of its paths: no
+    # other host of the domain can put one there.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+    LANGUAGE_COOKIE_NAME = "__Host-language"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+# Pages tell their scripts the token themselves.
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # ---------------------------------------------------------------- REST API
 REST_FRAMEWORK = {
@@ -277,13 +297,30 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        "object-src": [NONE],
+        "form-action": [SELF, origin_of(OIDC["settings"]["server_url"])] if OIDC else [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     }
 }
+# What browsers can do and the portal does not need is off. Security keys are for its own pages.
+NOT_NEEDED = [
+    "accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "clipboard-read",
+    "display-capture", "encrypted-media", "fullscreen", "geolocation", "gyroscope", "hid",
+    "identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer",
+    "microphone", "midi", "otp-credentials", "payment", "picture-in-picture", "screen-wake-lock",
+    "serial", "storage-access", "sync-xhr", "usb", "web-share", "window-management",
+    "xr-spatial-tracking",
+]  # fmt: skip
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    **{feature: [] for feature in NOT_NEEDED},
+    "clipboard-write": ["self"],
+    "publickey-credentials-create": ["self"],
+    "publickey-credentials-get": ["self"],
+}
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0

@@ -3,13 +3,17 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.accounts.views import (
+    confirm,
     invitations,
     links,
     people,
     policy,
     profile,
+    security,
+    sessions,
     sign_in,
     standing,
+    tokens,
 )
 from apps.audit.rates import by_address, is_sent, rated
 
@@ -22,10 +26,29 @@ urlpatterns = [
     path("account/sign-in", many_people(sign_in.sign_in), name="sign_in"),
     path("account/second-factor", many_people(sign_in.second_factor), name="second_factor"),
     path("account/sign-out", sign_in.sign_out, name="sign_out"),
+    path("account/confirm", confirm.confirm, name="confirm"),
+    path("account/security", security.security, name="security"),
+    path("account/security/password", security.password_change, name="password_change"),
+    path("account/security/app", security.app_add, name="app_add"),
+    path("account/security/app/remove", security.app_remove, name="app_remove"),
+    path("account/security/keys", security.key_add, name="key_add"),
+    path("account/security/keys/<int:pk>/remove", security.key_remove, name="key_remove"),
+    path("account/security/recovery-codes", security.recovery_codes_new, name="recovery_codes_new"),
     # A person's own settings
     path("account/", profile.profile, name="profile"),
     path("account/theme", profile.theme_set, name="theme_set"),
     # Sessions and tokens
+    path("account/sessions", sessions.session_list, name="session_list"),
+    path("account/sessions/<int:pk>/end", sessions.session_end_one, name="session_end"),
+    path(
+        "account/sessions/scripts/<int:pk>/end",
+        sessions.script_session_end,
+        name="script_session_end",
+    ),
+    path("account/sessions/end-others", sessions.session_end_others, name="session_end_others"),
+    path("account/tokens", tokens.token_list, name="token_list"),
+    path("account/tokens/add", tokens.token_add, name="token_add"),
+    path("account/tokens/<int:pk>/revoke", tokens.token_revoke, name="token_revoke"),
     # People, for admins
     path("people/", people.user_list, name="user_list"),
     path("people/new", people.user_add, name="user_add"),

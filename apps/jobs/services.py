@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from apps.accounts.models import User
 from apps.audit.services import entry_record
 from apps.clusters.choices import Role
+from apps.clusters.selectors import capped
 from apps.inventory.models import Server
 from apps.inventory.services import servers_changed
 from apps.jobs import books, guards, handlers
@@ -161,8 +162,11 @@ def _stop_note(job: Job, actor: User) -> None:
 
 
 def may_stop(actor: User, job: Job) -> bool:
-    """Tell whether this person ordered it, or is operator on all of its servers."""
-    if job.actor_id == actor.pk and actor.is_active:
+    """Tell whether this person ordered it, or is operator on all of its servers.
+
+    A token that may only read stops nothing, whoever ordered it.
+    """
+    if job.actor_id == actor.pk and actor.is_active and capped(actor, Role.USER) == Role.USER:
         return True
     servers = Server.objects.filter(job_targets__job=job)
     able = Server.objects.actionable_by(actor, Role.OPERATOR)

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import pytest
 from django.urls import URLPattern, URLResolver
+from rest_framework.test import APIClient
 
 from apps.accounts.models import ApiToken, User
 from apps.accounts.services import api_token_create
+from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
 from apps.core.testing import api_client, make_profile, make_rack, make_server, make_site
 from apps.jobs.services import job_create
@@ -87,6 +89,8 @@ TABLE: Final[list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]]] = 
     ("GET", "docs/", None, (200, 200, 200, 200, 200, 302)),
 ]
 
+READONLY_MAY: Final = ("servers/{server}/read", "tokens/")
+
 
 @pytest.fixture
 def world(web: Cluster, admin: User) -> dict[str, Any]:
@@ -135,6 +139,24 @@ def test_everybody_gets_what_their_role_gives(
     told = world["bodies"][body] if isinstance(body, str) else body
     answer = getattr(client, method.lower())(f"/api/{path.format(**world)}", told)
     assert answer.status_code == expected[CAST.index(who)], answer.content
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]} {row[1]}")
+def test_a_token_with_a_ceiling_gets_no_more_than_that_role(
+    row: tuple[str, str, Any, tuple[int, ...]], world: dict[str, Any], admin: User
+) -> None:
+    method, path, body, expected = row
+    secret = api_token_create(user=admin, days=366, role=Role.READONLY)
+    client = APIClient(headers={"Authorization": f"Token {secret}"})
+    told = world["bodies"][body] if isinstance(body, str) else body
+    answer = getattr(client, method.lower())(f"/api/{path.format(**world)}", told)
+    readonly, found = expected[CAST.index("readonly")], answer.status_code
+    if method == "GET":
+        return
+    # An admin's reach is wider than one cluster: it sees what the readonly person does not, and
+    # may not touch it.
+    assert found == readonly or (readonly, found) == (404, 403), answer.content
+    assert found >= 400 or path in READONLY_MAY
 
 
 def paths(patterns: list[Any], prefix: str = "") -> dict[str, Any]:

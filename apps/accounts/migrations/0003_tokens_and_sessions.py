@@ -10,10 +10,13 @@ OLD_NAME = 'manage.py api_token'
 
 
 def tokens_move(apps, schema_editor):
-    """Tokens made before go on working: same hash, same end, everything that their person may."""
-    old_tokens = apps.get_model('knox', 'AuthToken').objects.using(schema_editor.connection.alias)
+    """Tokens made before go on working: same hash, same end, everything that their person may.
+
+    Their table goes: no model has it any more, so a flush would stumble over what it refers to.
+    """
+    old_model = apps.get_model('knox', 'AuthToken')
     new_tokens = apps.get_model('accounts', 'ApiToken').objects.using(schema_editor.connection.alias)
-    for old in old_tokens.order_by('created'):
+    for old in old_model.objects.using(schema_editor.connection.alias).order_by('created'):
         new = new_tokens.create(
             user_id=old.user_id,
             digest=old.digest,
@@ -23,12 +26,14 @@ def tokens_move(apps, schema_editor):
             role_ceiling='admin',
         )
         new_tokens.filter(pk=new.pk).update(created=old.created)
-    old_tokens.all().delete()
+    schema_editor.delete_model(old_model)
 
 
 def tokens_move_back(apps, schema_editor):
     """A token that may do less than its person has no place there: it is left out."""
-    old_tokens = apps.get_model('knox', 'AuthToken').objects.using(schema_editor.connection.alias)
+    old_model = apps.get_model('knox', 'AuthToken')
+    schema_editor.create_model(old_model)
+    old_tokens = old_model.objects.using(schema_editor.connection.alias)
     new_tokens = apps.get_model('accounts', 'ApiToken').objects.using(schema_editor.connection.alias)
     for new in new_tokens.filter(role_ceiling='admin'):
         old = old_tokens.create(

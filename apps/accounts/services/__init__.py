@@ -9,7 +9,7 @@ from apps.accounts.services.people import (
     role_permissions_set,
     staff_follow,
 )
-from apps.accounts.services.tokens import LONGEST_DAYS, api_token_create
+from apps.accounts.services.tokens import LONGEST_DAYS, api_token_create, tokens_revoke
 
 __all__ = [
     "LONGEST_DAYS",
@@ -20,4 +20,5 @@ __all__ = [
     "grants_told",
     "role_permissions_set",
     "staff_follow",
+    "tokens_revoke",
 ]

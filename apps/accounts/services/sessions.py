@@ -22,7 +22,7 @@ SEEN_SECONDS: Final = 60
 """When somebody was last seen is kept this exactly."""
 NO_ADDRESS: Final = "::"
 """Stands where no address could be read."""
-MOST_AGENT: Final = 400
+MOST_AGENT: Final[int] = UserSession._meta.get_field("user_agent").max_length
 MOST_REMEMBERED: Final = 10_000
 
 
@@ -37,8 +37,8 @@ class Recently:
 
     def add(self, key: str) -> bool:
         """Remember it; True when it was not remembered."""
-        now = time.monotonic()
-        if now - self._asked.get(key, -SEEN_SECONDS) < SEEN_SECONDS:
+        now = time.time()
+        if 0 <= now - self._asked.get(key, 0) < SEEN_SECONDS:
             return False
         if len(self._asked) >= MOST_REMEMBERED:
             self._asked.clear()
