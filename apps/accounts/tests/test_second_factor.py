@@ -27,6 +27,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.words import action_words
 from apps.clusters.choices import Role
 from apps.core.testing import PASSWORD, api_client, make_user
+from apps.inventory.live import signed_in
 
 pytestmark = pytest.mark.django_db
 NEW_PASSWORD = "another long passphrase"
@@ -414,6 +415,17 @@ def test_what_is_asked_of_people_costs_no_query_of_its_own(
     app_add(anna)
     with django_assert_max_num_queries(3):  # session, person, factors
         assert at_home.get(reverse("accounts:security")).status_code == HTTPStatus.OK
+
+
+def test_live_updates_end_for_whom_something_is_asked(at_home: Client, anna: User) -> None:
+    key = at_home.session.session_key
+    assert signed_in(key) == anna
+
+    policy_asks(Role.ADMIN)
+    assert signed_in(key) is None
+    policy_asks("")
+    User.objects.filter(pk=anna.pk).update(must_change_password=True)
+    assert signed_in(key) is None
 
 
 # -------------------------------------------------------------------- Django admin
