@@ -82,7 +82,7 @@ def token_pair(request: ApiRequest) -> Response:
             request=request._request,
             username=body["username"],
             password=body["password"],
-            code=body.get("code", ""),
+            code=body.get("code") or "",
         )
     except Refused as error:
         raise _refused(error) from None

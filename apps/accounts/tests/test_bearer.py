@@ -109,6 +109,7 @@ def test_ten_wrong_tries_pause_this_door_too(operator: User) -> None:
 def test_who_has_a_second_factor_sends_its_code_which_works_once(operator: User) -> None:
     app_add(operator)
     assert code_of(sign_in()) == (401, "second_factor_code_needed")
+    assert code_of(sign_in(code=None)) == (401, "second_factor_code_needed")
     assert code_of(sign_in(code="000")) == (401, "second_factor_code_wrong")
     code = app_code()
     assert sign_in(code=code).status_code == 200
