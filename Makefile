@@ -35,6 +35,9 @@ check: setup-dev ## formatting, lint, types, floors, Django's checks, migrations
 	$(VENV)/bin/mypy .
 	$(VENV)/bin/lint-imports
 	env DJANGO_SETTINGS_MODULE=bmcportal.settings_test $(PY) manage.py check --fail-level WARNING
+	@$(PY) deploy/local_keys.py $(DATA_DIR)/check
+	env $(subst $(DATA_DIR),$(DATA_DIR)/check,$(LOCAL_ENV)) REDIS_URL=redis://none:6379/0 DATABASE_URL=postgres://none/none HTTPS=true \
+		$(PY) manage.py check --deploy --fail-level WARNING
 	env DJANGO_SETTINGS_MODULE=bmcportal.settings_test $(PY) manage.py makemigrations --check --dry-run
 	$(PY) deploy/check_compose.py
 

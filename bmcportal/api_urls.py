@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/", include("apps.inventory.api_urls")),
     path("api/", include("apps.power.api_urls")),
     path("api/", include("apps.jobs.api_urls")),
+    path("api/", include("apps.audit.api_urls")),
     api_path("api/schema/", api_docs.schema, name="api_schema"),
     api_path("api/docs/", api_docs.docs, name="api_docs"),
     re_path(r"^api(?:/(?P<path>.*))?$", api_docs.nothing_here, name="api_nothing_here"),

@@ -38,6 +38,7 @@ class Portal:
                 timeout_graceful_shutdown=5,
                 ws_max_size=64 * 1024,
                 server_header=False,
+                forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
             )
         )
         self._worker: Any = None

@@ -83,6 +83,23 @@ def networks(name: str, default: str) -> tuple[Network, ...]:
     return parsed(name, default, parse, "networks such as 10.0.0.0/8,fc00::/7, comma separated")
 
 
+def rates(name: str, defaults: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Parse `search=120/60,…` (so many within so many seconds) over the defaults."""
+
+    def parse(value: str) -> dict[str, tuple[int, int]]:
+        found = dict(defaults)
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            key, _, rate = part.partition("=")
+            count, _, seconds = rate.partition("/")
+            if key not in defaults or int(count) < 1 or int(seconds) < 1:
+                raise ValueError(value)
+            found[key] = (int(count), int(seconds))
+        return found
+
+    names = ", ".join(defaults)
+    return parsed(name, "", parse, f"pairs such as search=120/60, comma separated, of {names}")
+
+
 def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
     def parse(value: str) -> str:
         if value and value.split("://")[0] not in schemes:
@@ -90,9 +107,9 @@ def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
         return value
 
     wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
-    # The value may hold a password, so it is not repeated in the message.
+    # The value may hold a password, so it is repeated neither here nor in a traceback.
     value = text(name, default)
     try:
         return parse(value)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} expects {wanted}.") from error
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} expects {wanted}.") from None

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import logging.config
+import re
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
 
-from apps.bmc import Credential, Secret
+from bmcportal.redaction import exception_clean, redact, text_clean
 
 # Without the values of local variables: a revealed password may be among them.
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
-_SECRET_WORDS: Final = ("password", "secret", "token", "authorization", "cookie", "kg")
+_LINKS: Final = re.compile(r"(/invitation/|/account/new-password/)[^\s\"'?#<>]+")
+"""Paths that end in a key: whoever reads it can use it."""
 
 
-def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace secrets, by type and by the name of the field."""
+def _traceback_write(sio: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Write a traceback for people, without what must not be read in it."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    sio.write(text_clean(text.getvalue()))
+
+
+def redact_links(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut the keys of invitations and password links out of every text, such as a path."""
     for key, value in event.items():
-        is_secret = isinstance(value, (Secret, Credential))
-        if is_secret or any(word in key.lower() for word in _SECRET_WORDS):
-            event[key] = "…"
+        if isinstance(value, str):
+            event[key] = _LINKS.sub(r"\1…", value)
     return event
 
 
@@ -34,15 +43,12 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
+        redact_links,
     ]
     renderer: list[Any] = (
-        [_TRACEBACKS, structlog.processors.JSONRenderer(default=repr)]
+        [_TRACEBACKS, exception_clean, structlog.processors.JSONRenderer(default=repr)]
         if as_json
-        else [
-            structlog.dev.ConsoleRenderer(
-                colors=False, exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
+        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_traceback_write)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -67,6 +73,7 @@ def logging_config(*, level: str, as_json: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "django.server": {"level": "WARNING"},
+            "django.db.backends": {"level": "INFO"},  # statements have their values in them
             "django_structlog": {"level": "WARNING"},
             "uvicorn.access": {"level": "WARNING", "handlers": [], "propagate": False},
             "uvicorn.error": {"level": "WARNING"},

@@ -23,6 +23,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 
 from apps.accounts.authentication import TokenAuthentication
+from apps.audit.models import AuditEntry
 from apps.clusters.choices import Role
 from apps.clusters.selectors import has_everywhere
 from apps.core.dbtime import now_plus
@@ -55,6 +56,7 @@ class _Portal:
         yield from _polling()
         yield from _targets()
         yield from _workers()
+        yield from _audit()
 
 
 def _servers() -> Iterator[Metric]:
@@ -123,3 +125,16 @@ def _workers() -> Iterator[Metric]:
         alive.add_metric([site], count)
     yield alive
     yield from counters.values()
+
+
+def _audit() -> Iterator[Metric]:
+    found = AuditEntry.objects.unsealed().aggregate(count=Count("pk"), oldest=Min("at"))
+    age = (timezone.now() - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+    yield GaugeMetricFamily(
+        "bmcportal_audit_unsealed", "Audit rows that wait for their number.", found["count"]
+    )
+    yield GaugeMetricFamily(
+        "bmcportal_audit_unsealed_oldest_seconds",
+        "Age of the oldest of them; above 60 the sealer does not run.",
+        max(0.0, age),
+    )

@@ -18,8 +18,9 @@ from apps.bmc import Secret
 from apps.core.secrets import secret_open, secret_seal
 
 BACKEND: Final = "apps.accounts.backends.GrantBackend"
-BOUND_TO: Final = "mfa.Authenticator.data"
-"""Seeds are sealed before their row exists, so they are bound to the kind of row only."""
+SECOND_FACTORS: Final = "mfa.authenticator"
+"""What their ciphertexts are bound to. Seeds are sealed before their row exists, and the library
+does not say whose they are: whoever can write this table could as well take the factor away."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -53,10 +54,10 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no typ
     """Seeds of apps and recovery codes are encrypted as BMC passwords are."""
 
     def encrypt(self, text: str) -> str:
-        return secret_seal(Secret(text), bound_to=BOUND_TO)
+        return secret_seal(Secret(text), bound_to=SECOND_FACTORS)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return secret_open(encrypted_text, bound_to=BOUND_TO).reveal()
+        return secret_open(encrypted_text, bound_to=SECOND_FACTORS).reveal()
 
     def get_totp_label(self, user: User) -> str:
         return user.get_username()

@@ -12,8 +12,9 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts import receivers
         from apps.accounts.services import role_permissions_set
-        from apps.accounts.words import door_words_register
+        from apps.accounts.words import ACTIONS, KINDS, LABELS
+        from apps.audit.words import words_register
 
+        words_register(actions=ACTIONS, labels=LABELS, kinds=KINDS)
         post_migrate.connect(role_permissions_set, dispatch_uid="role_permissions")
-        door_words_register()
         receivers.connect()

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
@@ -14,6 +15,7 @@ from knox.models import AbstractAuthToken
 from apps.accounts.choices import Registration
 from apps.clusters.choices import Role
 from apps.clusters.models import Cluster
+from apps.clusters.selectors import has_everywhere
 
 
 class User(AbstractUser):
@@ -42,6 +44,14 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:user_detail", args=[self.pk])
+
+    @property
+    def is_admin(self) -> bool:
+        """Asked by lower floors, which know no roles."""
+        return has_everywhere(self, Role.ADMIN)
 
 
 class AccessPolicy(models.Model):

@@ -2,15 +2,30 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.accounts.views import profile, sessions, sign_in, tokens
+from apps.accounts.views import (
+    invitations,
+    links,
+    people,
+    policy,
+    profile,
+    sessions,
+    sign_in,
+    standing,
+    tokens,
+)
+from apps.audit.rates import by_address, is_sent, rated
+
+# A whole office may come from one address; guesses at one account are counted by axes.
+many_people = rated("sign_in", whose=by_address, when=is_sent)
 
 app_name = "accounts"
 urlpatterns = [
     # Sign-in and its second factor
-    path("account/sign-in", sign_in.sign_in, name="sign_in"),
-    path("account/second-factor", sign_in.second_factor, name="second_factor"),
+    path("account/sign-in", many_people(sign_in.sign_in), name="sign_in"),
+    path("account/second-factor", many_people(sign_in.second_factor), name="second_factor"),
     path("account/sign-out", sign_in.sign_out, name="sign_out"),
     # A person's own settings
+    path("account/", profile.profile, name="profile"),
     path("account/theme", profile.theme_set, name="theme_set"),
     # Sessions and tokens
     path("account/sessions", sessions.session_list, name="session_list"),
@@ -25,4 +40,28 @@ urlpatterns = [
     path("account/tokens/add", tokens.token_add, name="token_add"),
     path("account/tokens/<int:pk>/revoke", tokens.token_revoke, name="token_revoke"),
     # People, for admins
+    path("people/", people.user_list, name="user_list"),
+    path("people/new", people.user_add, name="user_add"),
+    path("people/<int:pk>/", people.user_detail, name="user_detail"),
+    path("people/<int:pk>/edit", people.user_edit, name="user_edit"),
+    path("people/<int:pk>/roles", people.user_grants, name="user_grants"),
+    path("people/<int:pk>/history", people.user_history, name="user_history"),
+    path("people/<int:pk>/disable", standing.user_disable, name="user_disable"),
+    path("people/<int:pk>/enable", standing.user_enable, name="user_enable"),
+    path("people/<int:pk>/ask-password", standing.user_ask_password, name="user_ask_password"),
+    path("people/<int:pk>/link", standing.user_link, name="user_link"),
+    path("people/<int:pk>/sign-out", standing.user_sign_out, name="user_sign_out"),
+    path("people/<int:pk>/remove-factor", standing.user_remove_factor, name="user_remove_factor"),
+    path("people/invitations", invitations.invitation_list, name="invitation_list"),
+    path("people/invitations/new", invitations.invitation_add, name="invitation_add"),
+    path(
+        "people/invitations/<int:pk>/revoke",
+        invitations.invitation_revoke,
+        name="invitation_revoke",
+    ),
+    path("people/policy", policy.policy_edit, name="policy_edit"),
+    path("people/policy/history", policy.policy_history, name="policy_history"),
+    # Links that let people in; `bmcportal.logs` never writes what stands behind these paths
+    path("account/new-password/<str:key>", links.password_link, name="password_link"),
+    path("invitation/<str:key>", links.invitation_accept, name="invitation_accept"),
 ]

@@ -10,7 +10,15 @@ from django.db import models
 from django.db.models import QuerySet
 
 from apps.audit.models import AuditEntry
-from apps.audit.words import Change, Told, Words, action_words, changes_told
+from apps.audit.words import (
+    Change,
+    Told,
+    Words,
+    action_words,
+    changes_told,
+    kind_words,
+    words_of,
+)
 
 Mask = Callable[[Told], Told]
 """Replaces the values that the reader may not see."""
@@ -63,6 +71,26 @@ def history_lines(
             request_id=entry.request_id,
         )
         for entry in entries
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One entry of the whole audit, about an object of whatever kind."""
+
+    entry: AuditEntry
+    kind: str
+    told: HistoryLine
+
+
+def audit_lines(entries: Iterable[AuditEntry]) -> list[AuditLine]:
+    """Return entries in words; each kind of object is asked once for its own."""
+    rows = list(entries)
+    words = {kind: words_of(kind) for kind in {entry.object_type for entry in rows}}
+    return [
+        AuditLine(entry, kind_words(entry.object_type), told)
+        for entry in rows
+        for told in history_lines([entry], words[entry.object_type])
     ]
 
 

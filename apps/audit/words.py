@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from django.apps import apps
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
@@ -75,14 +76,44 @@ def changes_told(before: Told, after: Told, words: Words) -> list[Change]:
 # ---------------------------------------------------------------- what other apps call their doings
 _actions: dict[str, Label] = {}
 _labels: dict[str, Label] = {}
+_kinds: dict[str, Callable[[], Words]] = {}
 
 
 def words_register(
-    *, actions: Mapping[str, Label], labels: Mapping[str, Label] | None = None
+    *,
+    actions: Mapping[str, Label],
+    labels: Mapping[str, Label] | None = None,
+    kinds: Mapping[str, Callable[[], Words]] | None = None,
 ) -> None:
-    """Name actions ("inventory.server.update", or "*.order" for every kind) and fields."""
+    """Name actions ("inventory.server.update", or "*.order" for every kind) and fields.
+
+    `kinds` has the words of what objects say, by the label of their model ("inventory.server").
+    """
     _actions.update(actions)
     _labels.update(labels or {})
+    _kinds.update(kinds or {})
+
+
+def words_of(kind: str) -> Words:
+    """Return the words for objects of a kind; asked once for a page, they may read the database."""
+    return _kinds[kind]() if kind in _kinds else Words({})
+
+
+def kind_words(kind: str) -> str:
+    """Return what such an object is called."""
+    try:
+        return str(apps.get_model(kind)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return kind
+
+
+def actions_known() -> list[tuple[str, str]]:
+    """Return every action that has words, and the words, in their order."""
+    return sorted(((name, str(words)) for name, words in _actions.items()), key=lambda one: one[1])
+
+
+def kinds_known() -> list[tuple[str, str]]:
+    return sorted(((kind, kind_words(kind)) for kind in _kinds), key=lambda one: one[1])
 
 
 def action_words(action: str) -> str:

@@ -10,13 +10,13 @@ from django.utils.translation import ngettext
 
 from apps.audit.words import words_register
 from apps.clusters.models import RoleGrant
-from apps.clusters.words import ACTIONS
+from apps.clusters.words import ACTIONS, KINDS
 from apps.core.usage import Usage, usage_register
 
 
 def sign_in() -> None:
     """Register everything; once, when the apps are ready."""
-    words_register(actions=ACTIONS)
+    words_register(actions=ACTIONS, kinds=KINDS)
     usage_register(Usage("clusters.cluster", "grants", "", _grant_words, _grants, None, 50))
 
 

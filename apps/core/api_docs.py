@@ -194,7 +194,8 @@ def _filter_type(kind: Any) -> Any:
 
 
 def _item_type(kind: Any) -> dict[str, Any]:
-    if choices := kind.extra.get("choices"):
+    choices = kind.extra.get("choices")
+    if choices := choices() if callable(choices) else choices:
         return {"type": "string", "enum": [str(value) for value, _words in choices]}
     if "queryset" not in kind.extra:
         return {"type": "string"}

@@ -18,7 +18,8 @@ _UNSTORABLE: Final = frozenset({"\0", *map(chr, range(0xD800, 0xE000))})
 
 
 class BodyParser(BaseParser):
-    """JSON in UTF-8, at most `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes, without NaN and Infinity."""
+    """JSON in UTF-8, at most `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes, without NaN, Infinity and
+    names that stand twice."""
 
     media_type = "application/json"
 
@@ -33,7 +34,11 @@ class BodyParser(BaseParser):
         if len(raw) > most:
             raise RequestDataTooBig
         try:
-            data = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+            data = json.loads(
+                raw.decode("utf-8"),
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_refuse_twice,
+            )
         except (ValueError, RecursionError) as error:
             raise ParseError from error
         if errors := {path: [_unstorable_words()] for path in _unstorable(data)}:
@@ -43,6 +48,16 @@ class BodyParser(BaseParser):
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """:raises Problem: 422; of two values under one name somebody would read the other one."""
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise invalid({twice if _UNSTORABLE.isdisjoint(twice) else BODY: [_("Give it once.")]})
+    return data
 
 
 def _unstorable_words() -> str:

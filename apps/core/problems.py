@@ -94,7 +94,8 @@ WORDS: Final[dict[str, Words]] = {
     "csrf_failed": (
         gettext_lazy("The CSRF token is missing or not right."),
         gettext_lazy(
-            "Send the cookie “csrftoken” as the header “X-CSRFToken”, or use an API token."
+            "Send what a page has in its meta tag “csrf-token” as the header “X-CSRFToken”, "
+            "or use an API token."
         ),
     ),
     "not_found": (

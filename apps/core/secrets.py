@@ -62,18 +62,29 @@ def secret_seal(secret: Secret, *, bound_to: str) -> str:
     return f"{_VERSION}.{name}.{base64.b64encode(sealed).decode()}"
 
 
+def key_newest() -> str:
+    """Return the id of the key that seals."""
+    return next(iter(_keys()))
+
+
+def key_of(stored: str) -> str:
+    """Return the id of the key that a stored text names; empty for any other text."""
+    version, _, rest = stored.partition(".")
+    name, dot, _ = rest.partition(".")
+    return name if version == _VERSION and dot else ""
+
+
 def secret_open(stored: str, *, bound_to: str) -> Secret:
     """Decrypt what `secret_seal` made for the same row.
 
     :raises SecretUnreadable: whatever is wrong with it.
     """
-    version, _, rest = stored.partition(".")
-    name, _, encoded = rest.partition(".")
+    name = key_of(stored)
     key = _keys().get(name)
-    if version != _VERSION or key is None:
+    if key is None:
         raise SecretUnreadable(f"no key {name!r} in CREDENTIAL_KEYS")
     try:
-        sealed = base64.b64decode(encoded, validate=True)
+        sealed = base64.b64decode(stored.rpartition(".")[2], validate=True)
         nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return Secret(AESGCM(key).decrypt(nonce, body, bound_to.encode()).decode())
     except (binascii.Error, ValueError, InvalidTag) as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.audit.words import Label, Words, words_register
 from apps.clusters.choices import Role
 from apps.core.actions import Action, action_register
 from apps.core.panels import Panel, panel_register
@@ -16,9 +17,20 @@ from apps.discovery.selectors import newest_test
 from apps.inventory.models import Server
 from apps.inventory.selectors import SERVER_PAGE
 
+TEST_LABELS: Final[dict[str, Label]] = {
+    "address": _("BMC address"),
+    "port": _("Port"),
+    "profile": _("Credential profile"),
+    "suite": _("Cipher suite"),
+}
+
 
 def sign_in() -> None:
     """Register everything; once, when the apps are ready."""
+    words_register(
+        actions={"discovery.test.order": _("ordered a connection test")},
+        kinds={"discovery.connectiontest": lambda: Words(TEST_LABELS)},
+    )
     action_register(
         Action(
             page=SERVER_PAGE,

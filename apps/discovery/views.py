@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.audit.rates import is_sent, rated
 from apps.core.http import HtmxHttpRequest, is_fragment, redirect_after_post
 from apps.discovery.doors import panel
 from apps.discovery.forms import ConnectionTestForm
@@ -24,6 +25,7 @@ from apps.inventory.services import ServerFacts
 
 
 @require_POST
+@rated("connection_test")
 def test_order(request: HtmxHttpRequest) -> HttpResponse:
     """Test what was typed about a server that is not there yet."""
     if not may_add_servers(request.user):
@@ -32,12 +34,14 @@ def test_order(request: HtmxHttpRequest) -> HttpResponse:
 
 
 @require_POST
+@rated("connection_test")
 def test_typed(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Test what was typed about a server; nothing of it is stored."""
     return _order_typed(request, _operable(request, pk))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@rated("connection_test", when=is_sent)
 def test_server(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Test a server as it is in the record; or show the last such test."""
     if request.method == "POST":

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from apps.accounts.models import User
 from apps.audit.words import Change, changes_told
 from apps.core.removal import Removal
+from apps.core.templatetags.portal import exact
 from apps.inventory.choices import Power
 from apps.inventory.models import CredentialProfile, CustomField, Rack, Server
 from apps.inventory.services import DeleteOutcome, EditOutcome
@@ -70,9 +71,9 @@ def _power_words(server: Server) -> str:
     status = server.status
     if status.power == "unknown" or status.power_read_at is None:
         return _("Unknown")
-    return _("%(power)s, read at %(time)s UTC") % {
+    return _("%(power)s, read at %(time)s") % {
         "power": status.get_power_display(),
-        "time": f"{status.power_read_at:%Y-%m-%d %H:%M:%S}",
+        "time": exact(status.power_read_at),
     }
 
 

@@ -77,16 +77,18 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.work: asyncio.Task[None] | None = None
         self.asked_at = 0.0
         self.asked_early = 0
-        self.lang = language_of(dict(self.scope))
         # Accepted first: a browser reads the code of an open socket only.
         await self.accept()
         # Joined before it asks: what happens in between is told.
-        person = self.scope.get("user")
-        self.own_group = person_group(getattr(person, "pk", None) or 0)
+        own = self.scope.get("user")
+        self.own_group = person_group(getattr(own, "pk", None) or 0)
         await self.channel_layer.group_add(self.own_group, self.channel_name)
-        if await database_sync_to_async(signed_in)(self.session_key) is None:
+        person = await database_sync_to_async(signed_in)(self.session_key)
+        self.lang = language_of(dict(self.scope), person)
+        if person is None:
             await self.close(Close.SIGNED_OUT, "signed out")
             return
+        self.zone = person.time_zone
         self.work = asyncio.create_task(self._work())
 
     async def disconnect(self, code: int) -> None:
@@ -199,7 +201,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         return [frame for frame in frames if frame]
 
     def _key(self, part: str, pk: int) -> Key:
-        return Key(part, pk, self.lang, self.columns if part == ROW else ())
+        columns = self.columns if part == ROW else ()
+        return Key(part, pk, self.lang, columns, self.zone)
 
     # ---------------------------------------------------------------- helpers
 

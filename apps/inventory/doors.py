@@ -16,12 +16,12 @@ from apps.core.actions import Action, action_register
 from apps.core.usage import Usage, usage_register
 from apps.inventory.models import CredentialProfile, Rack, Server
 from apps.inventory.selectors import SERVER_PAGE
-from apps.inventory.words import ACTIONS
+from apps.inventory.words import ACTIONS, KINDS
 
 
 def sign_in() -> None:
     """Register everything; once, when the apps are ready."""
-    words_register(actions=ACTIONS)
+    words_register(actions=ACTIONS, kinds=KINDS)
     _actions_register()
     _usages_register()
 

@@ -11,6 +11,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import CharField, Q, QuerySet, Value
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_filters.fields import ModelMultipleChoiceField
@@ -41,6 +42,11 @@ GROUP_PATHS: Final = {
     "tag": "",
 }
 """The kinds of groups in a node set. All are looked for among visible servers only."""
+
+
+def is_search(request: HttpRequest) -> bool:
+    """Say whether a list is asked for by words, which no index answers in no time."""
+    return not request.GET.keys().isdisjoint(("q", "nodes"))
 
 
 def _clusters(request: Any) -> QuerySet[Cluster]:

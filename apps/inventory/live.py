@@ -10,10 +10,10 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 
 from apps.accounts.models import User
-from apps.accounts.selectors import may_come_in
+from apps.accounts.selectors import may_come_in, zone_named
 from apps.core.panels import panel_render, panels_live
 from apps.inventory.models import Server
 from apps.inventory.selectors import LIST_RELATED, SERVER_PAGE, clusters_by_server, rows_fetch
@@ -30,13 +30,15 @@ GONE: Final = "inventory/_server_gone.html"
 
 
 class Key(NamedTuple):
-    """One fragment: a template or the name of a panel, of one server, in one language. Rows have
-    the columns that their page shows."""
+    """One fragment: a template or the name of a panel, of one server, in one language and with the
+    times of one zone. Rows have the columns that their page shows."""
 
     part: str
     server_id: int
     lang: str
     columns: tuple[str, ...] = ()
+    zone: str = ""
+    """The name of a time zone; empty: that of the portal."""
 
 
 def signed_in(session_key: str | None) -> User | None:
@@ -76,7 +78,7 @@ def fragments_render(keys: Iterable[Key]) -> dict[Key, str]:
         server = servers.get(key.server_id)
         if server is None:
             continue
-        with translation.override(key.lang):
+        with translation.override(key.lang), timezone.override(zone_named(key.zone)):
             if key.part in panels:
                 found[key] = panel_render(panels[key.part], server)
             else:
@@ -101,8 +103,10 @@ def gone_render(part: str, ids: Iterable[int], columns: Sequence[str]) -> str:
     return "".join(render_to_string(GONE, {**context, "pk": pk}) for pk in ids)
 
 
-def language_of(scope: dict[str, Any]) -> str:
-    """Return the language of the page that opened the socket."""
+def language_of(scope: dict[str, Any], user: User | None) -> str:
+    """Return the language of the page that opened the socket: the person's, or the browser's."""
+    if user is not None and user.language:
+        return user.language
     request = HttpRequest()
     request.COOKIES = dict(scope.get("cookies") or {})
     headers = dict(scope.get("headers") or [])

@@ -88,6 +88,7 @@ PROFILE_WORDS: Final = Words(
         "privilege": _("Privilege"),
         "is_open_everywhere": _("Every operator may use it"),
         "clusters": _("Operators of these clusters may use it"),
+        "key": _("Key"),
     },
     {"privilege": _choice(PrivilegeChoice)},
 )
@@ -103,6 +104,13 @@ CUSTOMFIELD_WORDS: Final = Words(
     {"kind": _choice(CustomFieldKind)},
 )
 
+KINDS: Final[dict[str, Callable[[], Words]]] = {
+    "inventory.server": server_words,
+    "inventory.rack": lambda: RACK_WORDS,
+    "inventory.credentialprofile": lambda: PROFILE_WORDS,
+    "inventory.customfield": lambda: CUSTOMFIELD_WORDS,
+}
+
 ACTIONS: Final[dict[str, Label]] = {
     "inventory.server.create": _("added this server"),
     "inventory.server.update": _("changed this server"),
@@ -111,6 +119,12 @@ ACTIONS: Final[dict[str, Label]] = {
     "inventory.rack.update": _("changed this rack"),
     "inventory.profile.create": _("added this profile"),
     "inventory.profile.update": _("changed this profile"),
+    "secrets.profile.reseal": _("encrypted the secrets with another key"),
     "inventory.customfield.create": _("added this field"),
     "inventory.customfield.update": _("changed this field"),
+    "inventory.server.delete": _("removed this server"),
+    "inventory.rack.delete": _("removed this rack"),
+    "inventory.profile.delete": _("removed this profile"),
+    "inventory.customfield.delete": _("removed this field"),
+    "inventory.bmc.accept": _("accepted the machine that answers at this address"),
 }

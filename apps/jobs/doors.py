@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from apps.audit.words import words_register
+from apps.audit.words import Words, words_register
 from apps.core.panels import Panel, panel_register
 from apps.core.usage import Usage, usage_register
 from apps.inventory.models import Server
@@ -40,6 +40,7 @@ def sign_in() -> None:
             "command": _("Command"),
             "power": _("Power before"),
         },
+        kinds={"jobs.job": lambda: Words({})},
     )
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from apps.bmc import PowerAction
 from apps.core.faults import fault_of
-from apps.core.templatetags.portal import clock, exact
+from apps.core.templatetags.portal import clock, exact, zoned
 from apps.jobs.choices import OPEN, UNSENT, TargetState
 from apps.jobs.models import JobTarget
 from apps.power.choices import ACTION_WORDS, IDENTIFY_KIND, PowerResult, result_words
@@ -80,15 +80,14 @@ def label_of(target: JobTarget) -> str | Promise:
 
 def countdown(at: dt.datetime) -> SafeString:
     """Print "at 14:02:16 UTC"; the browser makes "in 5 s" of it, and counts."""
-    moment = at.astimezone(dt.UTC)
     return format_html(
         '<time class="bp-count" datetime="{}" title="{}" data-countdown="{}" data-over="{}">{}'
         "</time>",
-        moment.isoformat(timespec="milliseconds"),
+        at.astimezone(dt.UTC).isoformat(timespec="milliseconds"),
         exact(at),
         _("in {n} s"),
         _("now"),
-        _("at %(time)s") % {"time": moment.strftime("%H:%M:%S UTC")},
+        _("at %(time)s") % {"time": zoned(at, "%H:%M:%S")},
     )
 
 

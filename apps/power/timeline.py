@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.audit.models import AuditEntry
+from apps.core.templatetags.portal import exact, is_today
 from apps.inventory.choices import Power
 from apps.inventory.models import Server, StateChange
 from apps.inventory.words import SERVER_LABELS
@@ -44,9 +45,12 @@ class Happening:
     @property
     def short_time(self) -> str:
         """The clock time of today, else the day."""
-        moment = self.at.astimezone(dt.UTC)
-        is_today = moment.date() == timezone.now().astimezone(dt.UTC).date()
-        return moment.strftime("%H:%M") if is_today else date_format(moment, "j M")
+        moment = timezone.localtime(self.at)
+        return moment.strftime("%H:%M") if is_today(self.at) else date_format(moment, "j M")
+
+    @property
+    def exact_time(self) -> str:
+        return exact(self.at)
 
 
 def activity(server: Server) -> list[Happening]:

@@ -142,7 +142,7 @@ class Production:
     def __enter__(self) -> Self:
         with _server() as server:
             server.execute(f'CREATE DATABASE "{self.database}"')
-        redis.Redis.from_url(REDIS_URL).flushdb()
+        redis.Redis.from_url(self.environment["REDIS_URL"]).flushdb()
         self.manage("migrate", "--no-input", "-v0")
         self.manage("collectstatic", "--no-input", "-v0")
         return self
@@ -161,17 +161,18 @@ class Production:
         with _server() as server:
             server.execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
 
-    def manage(self, *words: str) -> str:
+    def manage(self, *words: str, typed: str | None = None) -> str:
         command = [sys.executable, "manage.py", *words]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60
-        )
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60,
+            input=typed,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
     def python(self, code: str) -> str:
-        """Run a few lines inside the portal's Django."""
-        return self.manage("shell", "-v0", "-c", code)
+        """Run a few lines inside the portal's Django; no other process can read them."""
+        return self.manage("shell", "-v0", typed=code)
 
     def start(self, name: str, *command: str, **settings: str) -> subprocess.Popen[bytes]:
         with open(self.folder / f"{name}.log", "ab") as log:
@@ -204,6 +205,13 @@ class Production:
             host=POSTGRES[0], port=POSTGRES[1], user=POSTGRES_USER, dbname=self.database
         ) as connection:
             return connection.execute(statement, parameters).fetchall()
+
+    def query_write(self, statement: Any, *parameters: Any) -> None:
+        """Change something behind the portal's back."""
+        with psycopg.connect(
+            host=POSTGRES[0], port=POSTGRES[1], user=POSTGRES_USER, dbname=self.database
+        ) as connection:
+            connection.execute(statement, parameters)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")

@@ -21,6 +21,12 @@ def test_a_file_holds_the_value_without_its_newline(
     assert env.text("A_KEY") == "from the file"
 
 
+def test_rates_change_only_what_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", " search=5/60, ")
+    found = env.rates("X", {"search": (1, 1), "scan": (2, 2)})
+    assert found == {"search": (5, 60), "scan": (2, 2)}
+
+
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY_FILE", "/nowhere/key")
     with pytest.raises(ImproperlyConfigured, match="A_KEY_FILE points to /nowhere/key"):
@@ -41,6 +47,9 @@ def test_a_variable_that_must_be_set_is_named() -> None:
         (lambda: env.networks("X", ""), "10.0.0.1/8", "networks such as"),
         (lambda: env.networks("X", ""), "all", "networks such as"),
         (lambda: env.url("X", "", ("redis",)), "http://x", "redis://"),
+        (lambda: env.rates("X", {"search": (1, 1)}), "search=0/60", "search=120/60"),
+        (lambda: env.rates("X", {"search": (1, 1)}), "search=5", "search=120/60"),
+        (lambda: env.rates("X", {"search": (1, 1)}), "nothing=5/60", "of search"),
     ],
 )
 def test_a_wrong_value_says_what_is_expected(

@@ -102,6 +102,11 @@ function tick(root = document) {
 }
 setInterval(tick, 1000);
 
+// The clock time of a moment as the page writes times: in the reader's zone, not the browser's.
+function clockText(moment) {
+  return new Date(moment.getTime() + Number(words.zone ?? 0) * 60000).toISOString().slice(11, 19);
+}
+
 // ---------------------------------------------------------------- dialog
 let opener = null;
 
@@ -245,7 +250,7 @@ function signText() {
   if (lost < 1000) return sign.dataset.live; // a blink is no news
   if (navigator.onLine === false) return sign.dataset.offline;
   if (lost < 5000) return sign.dataset.trying;
-  return sign.dataset.late.replace("{time}", lostAt.toISOString().slice(11, 16));
+  return sign.dataset.late.replace("{time}", clockText(lostAt).slice(0, 5));
 }
 
 function signDraw() {
@@ -263,7 +268,7 @@ function barDraw() {
   if (!bar) return;
   bar.hidden = !(lostAt && Date.now() - skew - lostAt >= 15000);
   const line = $("[data-text]", bar);
-  if (lostAt) line.textContent = line.dataset.text.replace("{time}", lostAt.toISOString().slice(11, 19));
+  if (lostAt) line.textContent = line.dataset.text.replace("{time}", clockText(lostAt));
 }
 
 // Replace the element with the same id. Focus stays on the same control, ticked boxes stay ticked,
@@ -549,7 +554,7 @@ function listErrorDraw(code) {
   if (!note) return;
   note.hidden = !code;
   const line = $("[data-text]", note);
-  if (code) line.textContent = line.dataset.text.replace("{code}", code).replace("{time}", askedAt.toISOString().slice(11, 19));
+  if (code) line.textContent = line.dataset.text.replace("{code}", code).replace("{time}", clockText(askedAt));
 }
 document.addEventListener("htmx:afterRequest", (event) => {
   if (!isListAsked(event)) return;

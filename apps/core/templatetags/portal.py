@@ -43,9 +43,29 @@ def fault(code: str, params: Mapping[str, Any] | None = None) -> Fault:
     return fault_of(code, params)
 
 
+def zoned(at: dt.datetime, pattern: str) -> str:
+    """Write a time in the reader's time zone, and name the zone: "14:35:48 UTC+8"."""
+    moment = timezone.localtime(at)
+    return f"{moment.strftime(pattern)} {zone_word(moment)}"
+
+
+def zone_word(moment: dt.datetime) -> str:
+    """Return "UTC", "UTC+8", "UTC-3:30": letters such as CST stand for more than one zone."""
+    minutes = round((moment.utcoffset() or dt.timedelta()).total_seconds() / 60)
+    if not minutes:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02d}' if rest else ''}"
+
+
+def is_today(at: dt.datetime) -> bool:
+    """Say whether it is today where the reader is."""
+    return timezone.localtime(at).date() == timezone.localtime().date()
+
+
 def exact(at: dt.datetime) -> str:
     """Return the exact time for a tooltip."""
-    return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return zoned(at, "%Y-%m-%d %H:%M:%S")
 
 
 def age_words(seconds: float) -> str:
@@ -88,12 +108,10 @@ def since(at: dt.datetime | None) -> SafeString | str:
     """Print "since 14:02", with the day when it was not today."""
     if at is None:
         return ""
-    moment = at.astimezone(dt.UTC)
-    is_today = moment.date() == timezone.now().astimezone(dt.UTC).date()
-    text = moment.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+    text = timezone.localtime(at).strftime("%H:%M" if is_today(at) else "%Y-%m-%d %H:%M")
     return format_html(
         '<time class="bp-age" datetime="{}" title="{}">{}</time>',
-        moment.isoformat(timespec="seconds"),
+        at.astimezone(dt.UTC).isoformat(timespec="seconds"),
         exact(at),
         _("since %(time)s") % {"time": text},
     )
@@ -104,13 +122,11 @@ def clock(at: dt.datetime | None) -> SafeString | str:
     """Print a clock time for a fact: 14:35:48 UTC, with the day when it was not today."""
     if at is None:
         return ""
-    moment = at.astimezone(dt.UTC)
-    is_today = moment.date() == timezone.now().astimezone(dt.UTC).date()
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(timespec="seconds"),
+        at.astimezone(dt.UTC).isoformat(timespec="seconds"),
         exact(at),
-        moment.strftime("%H:%M:%S UTC" if is_today else "%Y-%m-%d %H:%M:%S UTC"),
+        zoned(at, "%H:%M:%S" if is_today(at) else "%Y-%m-%d %H:%M:%S"),
     )
 
 
@@ -167,6 +183,12 @@ def control(field: Any) -> SafeString:
 def now_iso() -> str:
     """Return the server's time, by which ages count in the browser."""
     return timezone.now().astimezone(dt.UTC).isoformat(timespec="milliseconds")
+
+
+@register.simple_tag
+def zone_minutes() -> int:
+    """Return how far the reader's time zone is from UTC now, for times the browser writes."""
+    return round((timezone.localtime().utcoffset() or dt.timedelta()).total_seconds() / 60)
 
 
 @register.simple_tag(takes_context=True)

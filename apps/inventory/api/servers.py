@@ -14,6 +14,7 @@ from django.urls import reverse
 from rest_framework.response import Response
 
 from apps.audit.api import idempotent, once
+from apps.audit.rates import rated_api
 from apps.core.api import (
     ApiRequest,
     Listing,
@@ -32,7 +33,7 @@ from apps.core.problems import Problem, refused, stale
 from apps.core.stale import StaleObject
 from apps.inventory import services
 from apps.inventory.addresses import resolved_once
-from apps.inventory.filtersets import ServerFilterSet
+from apps.inventory.filtersets import ServerFilterSet, is_search
 from apps.inventory.models import Server, ServerQuerySet
 from apps.inventory.selectors import may_add_servers, may_operate, servers_full
 from apps.inventory.serializers.answers import ReadAskedSerializer, ServerSerializer
@@ -73,6 +74,7 @@ def rows(request: ApiRequest) -> ServerQuerySet:
 @lists("server", SERVERS)
 @creates("server", ServerBody, ServerSerializer)
 @api_view("GET", "POST")
+@rated_api("search", when=is_search)
 @idempotent
 def server_list(request: ApiRequest) -> Response:
     """Servers, with what was last read of them."""

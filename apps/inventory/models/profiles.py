@@ -73,22 +73,23 @@ class CredentialProfile(models.Model):
 
     def secrets_set(self, *, password: Secret, kg: Secret | None) -> None:
         """Replace both secrets; the caller saves."""
-        self.sealed_password = secret_seal(password, bound_to=self._bound("password"))
-        self.sealed_kg = secret_seal(kg, bound_to=self._bound("kg")) if kg else ""
+        self.sealed_password = secret_seal(password, bound_to=self.bound_to("password"))
+        self.sealed_kg = secret_seal(kg, bound_to=self.bound_to("kg")) if kg else ""
 
     def credential(self) -> Credential:
         """Decrypt for the session engine; workers only.
 
         :raises SecretUnreadable: when no key opens the stored text.
         """
-        kg = secret_open(self.sealed_kg, bound_to=self._bound("kg")) if self.sealed_kg else None
+        kg = secret_open(self.sealed_kg, bound_to=self.bound_to("kg")) if self.sealed_kg else None
         return Credential(
             username=self.username,
-            password=secret_open(self.sealed_password, bound_to=self._bound("password")),
+            password=secret_open(self.sealed_password, bound_to=self.bound_to("password")),
             privilege=Privilege(self.privilege),
             kg=kg,
             key=self.key,
         )
 
-    def _bound(self, field: str) -> str:
+    def bound_to(self, field: str) -> str:
+        """Return what the ciphertext of "password" or "kg" is bound to: this very row."""
         return f"inventory.credentialprofile.{field}.{self.uuid}"

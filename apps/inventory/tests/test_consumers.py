@@ -64,9 +64,13 @@ async def test_anonymous_is_closed() -> None:
         assert await live.close_code() == 4401
 
 
-async def test_pages_of_other_sites_open_no_socket(readonly: Any) -> None:
+@pytest.mark.parametrize(
+    "origin",
+    [b"https://evil.example", b"null", b"http://localhost.evil.example", b"file://", b"", None],
+)
+async def test_pages_of_other_sites_open_no_socket(readonly: Any, origin: bytes | None) -> None:
     cookie = f"{settings.SESSION_COOKIE_NAME}={await db(cookie_of)(readonly)}".encode()
-    headers = [(b"origin", b"https://evil.example"), (b"cookie", cookie)]
+    headers = [(b"cookie", cookie)] + ([(b"origin", origin)] if origin is not None else [])
     live = LiveSocket(websocket_application, "/ws/live/", headers)
     assert not await live.connect()
 

@@ -67,7 +67,7 @@ def test_many_servers_cost_a_few_statements(
     servers: list[Server], django_assert_num_queries: Any
 ) -> None:
     news = [PowerReading(server.pk, Power.ON) for server in servers]
-    with django_assert_num_queries(5):  # savepoint, what changes, update, clusters, release
+    with django_assert_num_queries(6):  # savepoint, locks, what changes, update, clusters, release
         status_record(news)
     assert ServerStatus.objects.filter(power=Power.ON).count() == 3
 

@@ -15,9 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.audit.rates import rated
 from apps.clusters.choices import Role
 from apps.core.actions import bulk_actions
 from apps.core.http import HtmxHttpRequest, is_fragment, redirect_after_post
+from apps.inventory.filtersets import is_search
 from apps.inventory.listing import LeftOut, Listing, fault_words, listing_of
 from apps.inventory.models import Server, ServerSelection, Tag
 from apps.inventory.selectors import (
@@ -38,6 +40,7 @@ BIGGEST_ID: Final = 2**63 - 1
 
 
 @require_safe
+@rated("search", when=is_search)
 def server_list(request: HtmxHttpRequest) -> HttpResponse:
     listing = listing_of(request.user, request.GET)
     if request.headers.get("HX-Target") == "server-counts":
