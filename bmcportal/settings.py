@@ -15,6 +15,7 @@ from apps.core.secrets import keys_parse
 from bmcportal import environment as env
 from bmcportal.database import database_from_url
 from bmcportal.logs import logging_config
+from bmcportal.oidc import oidc_from_environment, origin_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_file(BASE_DIR / ".env")
@@ -80,6 +81,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "csp",
     "django_structlog",
@@ -107,6 +110,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "apps.core.middleware.VaryOnHtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.accounts.middleware.StandingMiddleware",
 ]
 ROOT_URLCONF = "bmcportal.urls"
 ASGI_APPLICATION = "bmcportal.asgi.application"
@@ -204,10 +208,17 @@ MFA_ADAPTER = "apps.accounts.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "BMC Portal"
 MFA_TOTP_TOLERANCE = 1  # clocks differ; a code counts once (apps.accounts.services.factors)
+SOCIALACCOUNT_ADAPTER = "apps.accounts.oidc.OidcAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+OIDC = oidc_from_environment()
+OIDC_NAME = OIDC.get("name", "")
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [OIDC] if OIDC else []}}
 AXES_HANDLER = "apps.accounts.tries.TriesHandler"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username"]
+# An address is forged or shared more easily than an account; `RATES` limits it beside.
+SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 AXES_VERBOSE = False
 # So many, within so many seconds: of one person, or of one address where nobody is signed in.
 RATES = env.rates(
@@ -287,7 +298,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
         "object-src": [NONE],
-        "form-action": [SELF],
+        "form-action": [SELF, origin_of(OIDC["settings"]["server_url"])] if OIDC else [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     }

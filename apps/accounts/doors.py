@@ -15,7 +15,11 @@ from django.http import HttpRequest
 
 from apps.accounts.keys import answer_proves
 from apps.accounts.models import User
-from apps.accounts.selectors import has_second_factor, second_factor_needed
+from apps.accounts.selectors import (
+    has_second_factor,
+    password_change_needed,
+    second_factor_needed,
+)
 from apps.accounts.services.factors import code_use
 from apps.accounts.tries import Try, name_known, pause, try_give_back, try_take
 from apps.audit.services import entry_record
@@ -85,7 +89,7 @@ def credentials_check(
         code_check(request=request, user=user, code=code)
     elif second_factor_needed(user):
         raise FactorMissing
-    if user.must_change_password:
+    if password_change_needed(user):
         raise PasswordChangeNeeded
     return user
 

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.core.exceptions import ValidationError
 
 from apps.accounts.models import User
 
 # Whatever a hostile answer makes the parsers of CBOR and base64 stumble over.
 UNREADABLE: Final = (
-    ValidationError, ValueError, TypeError, KeyError, AttributeError, IndexError, struct.error,
+    ValidationError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError,
+    RecursionError, NotImplementedError, UnsupportedAlgorithm, struct.error,
 )  # fmt: skip
 
 
@@ -28,14 +30,20 @@ def question_to_prove(user: User) -> str:
     return json.dumps(auth.begin_authentication(user), default=dict)
 
 
-def answer_registers(answer: Any) -> bool:
-    """Say whether it answers the last question: a key that was touched now."""
+def answer_registers(answer: Any) -> dict[str, Any] | None:
+    """Return what to keep of a key that was touched now, or None if it answers no question."""
     try:
         auth.parse_registration_response(answer)
         auth.complete_registration(answer)
+        told = answer["response"]
+        return {
+            "id": answer["id"],
+            "rawId": answer["rawId"],
+            "type": "public-key",
+            "response": {name: told[name] for name in ("attestationObject", "clientDataJSON")},
+        }
     except UNREADABLE:
-        return False
-    return True
+        return None
 
 
 def answer_proves(user: User, answer: Any) -> Authenticator | None:

@@ -16,6 +16,7 @@ from django.db.models import (
     Prefetch,
     Q,
     QuerySet,
+    Subquery,
     Value,
     When,
 )
@@ -49,25 +50,41 @@ def has_second_factor(user: User) -> bool:
     return bool(found.exists())
 
 
+def has_app(user: User) -> bool:
+    apps = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP)
+    return bool(apps.exists())
+
+
 def has_security_key(user: User) -> bool:
     keys = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN)
     return bool(keys.exists())
 
 
-def second_factor_missing(user: User) -> bool:
-    """Say whether the policy asks this person for a second factor and there is none.
+def people_standing() -> QuerySet[User]:
+    """Return people with the role from which the policy asks them for a factor they lack.
 
-    One query for everybody who has what is asked of them.
+    It comes with the person of each request, so that the question costs no query of its own.
     """
-    own = Authenticator.objects.filter(user_id=user.pk, type__in=SECOND_FACTORS)
-    row = AccessPolicy.objects.filter(pk=1).exclude(second_factor_from="")
-    least = row.exclude(Exists(own)).values_list("second_factor_from", flat=True).first()
-    return least is not None and has_somewhere(user, Role(least))
+    own = Authenticator.objects.filter(user_id=OuterRef(OuterRef("pk")), type__in=SECOND_FACTORS)
+    asked = AccessPolicy.objects.filter(pk=1).exclude(second_factor_from="").exclude(Exists(own))
+    return User.objects.annotate(factor_asked_from=Subquery(asked.values("second_factor_from")))
+
+
+def second_factor_missing(user: User) -> bool:
+    """Say whether the policy asks this person for a second factor and there is none."""
+    if not hasattr(user, "factor_asked_from"):
+        return second_factor_needed(user) and not has_second_factor(user)
+    return bool(user.factor_asked_from) and has_somewhere(user, Role(user.factor_asked_from))
+
+
+def password_change_needed(user: User) -> bool:
+    """Say whether somebody else set the password; who has none here is never asked."""
+    return user.must_change_password and user.has_usable_password()
 
 
 def may_come_in(user: User) -> bool:
     """Say whether who is signed in may go on, as things are now."""
-    return user.is_active and not user.must_change_password and not second_factor_missing(user)
+    return user.is_active and not password_change_needed(user) and not second_factor_missing(user)
 
 
 def strongest_role(user: User) -> Role:

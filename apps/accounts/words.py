@@ -125,6 +125,7 @@ ACTIONS: Final = {
     "accounts.second_factor.add": gettext_lazy("added a second factor"),
     "accounts.second_factor.remove": gettext_lazy("removed a second factor"),
     "accounts.recovery_codes.new": gettext_lazy("made new recovery codes"),
+    "accounts.oidc.link": gettext_lazy("linked the account of another service"),
     "accounts.user.disable": gettext_lazy("disabled this person"),
     "accounts.user.enable": gettext_lazy("enabled this person"),
     "accounts.user.ask_password": gettext_lazy("asked for a new password at the next sign-in"),
@@ -152,6 +153,9 @@ LABELS: Final = {
     "tries": gettext_lazy("Tries"),
     "known_device": gettext_lazy("Known device"),
     "factor": gettext_lazy("Second factor"),
+    "service": gettext_lazy("Service"),
+    "subject": gettext_lazy("Number there"),
+    "codes": gettext_lazy("Recovery codes"),
     "sessions": gettext_lazy("Sessions"),
     "names": gettext_lazy("Names"),
 }

@@ -105,6 +105,7 @@ def test_everything_else_is_refused_in_one_way(anna: User, name: str, password: 
         check(name, password)
 
 
+@pytest.mark.timeout(300)
 def test_ten_thousand_guesses_with_forged_addresses_cost_ten_hashes(
     anna: User, hashes: type[CountingHasher]
 ) -> None:

@@ -58,7 +58,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return HttpResponseRedirect(way_on or reverse(settings.LOGIN_REDIRECT_URL))
     form = SignInForm(request.POST if request.method == "POST" else None)
-    context = {"form": form, "next": way_on}
+    context = {"form": form, "next": way_on, "oidc_name": settings.OIDC_NAME}
     if form.is_valid():
         try:
             user = password_check(request=request, **form.cleaned_data)

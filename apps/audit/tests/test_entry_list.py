@@ -108,22 +108,22 @@ def test_a_huge_reason_is_cut_and_shown(admins: Client) -> None:
     assert "x" * 500 in page(admins)
 
 
-FILTERS: list[tuple[dict[str, str], set[str]]] = [
-    ({"who": "admin"}, {"a", "c"}),
-    ({"who": "adm"}, set()),
-    ({"action": "clusters.cluster.update"}, {"a"}),
-    ({"action": "*.order"}, {"b"}),
-    ({"kind": "commands"}, {"b"}),
-    ({"kind": "changes"}, {"a", "c"}),
-    ({"object_type": "inventory.server"}, {"b"}),
-    ({"object_type": "clusters.cluster", "who": "admin"}, {"a", "c"}),
-    ({"q": "TICKET a"}, {"a"}),
-    ({"q": "operator"}, {"b"}),
-    ({"q": "%"}, set()),
-    ({"since": "2020-01-01T00:00", "until": "2020-01-02T00:00Z"}, {"a"}),
-    ({"until": "2021-01-01T00:00:00+02:00"}, {"a"}),
-    ({"since": "2021-01-01"}, {"b", "c"}),
-    ({}, {"a", "b", "c"}),
+FILTERS: list[tuple[dict[str, str], str]] = [
+    ({"who": "admin"}, "ac"),
+    ({"who": "adm"}, ""),
+    ({"action": "clusters.cluster.update"}, "a"),
+    ({"action": "*.order"}, "b"),
+    ({"kind": "commands"}, "b"),
+    ({"kind": "changes"}, "ac"),
+    ({"object_type": "inventory.server"}, "b"),
+    ({"object_type": "clusters.cluster", "who": "admin"}, "ac"),
+    ({"q": "TICKET a"}, "a"),
+    ({"q": "operator"}, "b"),
+    ({"q": "%"}, ""),
+    ({"since": "2020-01-01T00:00", "until": "2020-01-02T00:00Z"}, "a"),
+    ({"until": "2021-01-01T00:00:00+02:00"}, "a"),
+    ({"since": "2021-01-01"}, "bc"),
+    ({}, "abc"),
 ]
 
 
@@ -147,11 +147,13 @@ def three(admin: User, operator: User, web: Any) -> dict[int, str]:
 
 @pytest.mark.parametrize(("asked", "expected"), FILTERS, ids=str)
 def test_filters_on_the_page_and_over_rest(
-    asked: dict[str, str], expected: set[str], three: dict[int, str], admins: Client, admin: User
+    asked: dict[str, str], expected: str, three: dict[int, str], admins: Client, admin: User
 ) -> None:
-    assert {three[pk] for pk in shown(page(admins, **asked)) & set(three)} == expected
+    assert {three[pk] for pk in shown(page(admins, **asked)) & set(three)} == set(expected)
     answer = api_client(admin).get("/api/audit/", asked)
-    assert {three[row["id"]] for row in answer.json()["results"] if row["id"] in three} == expected
+    assert {three[row["id"]] for row in answer.json()["results"] if row["id"] in three} == set(
+        expected
+    )
 
 
 @pytest.mark.parametrize(
