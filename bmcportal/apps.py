@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
@@ -18,3 +19,7 @@ class PortalConfig(AppConfig):
         register(settings_dangerous, Tags.security, deploy=True)
         runner_install(app)
         words_register(actions={"*.reseal": _("stored the secret under a new key")})
+
+
+class PortalAdminConfig(AdminConfig):
+    default_site = "bmcportal.admin_site.PortalAdminSite"

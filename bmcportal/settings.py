@@ -63,7 +63,7 @@ INSTALLED_APPS = [
     "apps.audit.apps.AuditConfig",
     "apps.core.apps.CoreConfig",
     "apps.simulator.apps.SimulatorConfig",
-    "django.contrib.admin",
+    "bmcportal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
-from apps.accounts.views import sign_in
 from apps.accounts.views.profile import language_set
 from bmcportal import health, metrics
 
@@ -21,8 +19,6 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.audit.urls")),
     path("", include("apps.accounts.allauth_urls")),
-    path("admin/login/", sign_in.admin_sign_in, name="admin_sign_in"),
-    path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password_change")),
     path("admin/", admin.site.urls),
     path("language/", language_set, name="set_language"),
     path("healthz", health.healthz, name="healthz"),

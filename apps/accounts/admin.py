@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from allauth.mfa.admin import Authenticator
-from allauth.usersessions.admin import UserSession
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
-from django.contrib.auth import admin as auth_admin  # noqa: F401  registers groups first
-from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import AccessPolicy, Invitation, User
 from apps.clusters.models import RoleGrant
 from apps.core.admin import ReadOnlyAdmin
 
-# Imported from where they are registered, so that is done already.
-admin.site.unregister([Group, Authenticator, UserSession])
 admin.site.site_header = admin.site.site_title = _("BMC Portal administration")
 admin.site.index_title = _("People and records")
 

@@ -17,8 +17,11 @@ from apps.inventory.views import (
 
 app_name = "inventory"
 
+home = RedirectView.as_view(
+    pattern_name="inventory:server_list", http_method_names=["get", "head", "options"]
+)
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="inventory:server_list"), name="home"),
+    path("", home, name="home"),
     path("servers/", lists.server_list, name="server_list"),
     path("servers/filter", lists.server_filter, name="server_filter"),
     path("servers/selection", lists.selection_change, name="selection_change"),
