@@ -1,19 +1,51 @@
-"""Nobody goes on without what is asked of them: a password of their own, a second factor."""
+"""What every page does for whoever is signed in: their language and time zone, and that nobody goes
+on without what is asked of them: a password of their own, a second factor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
 from apps.accounts.models import User
-from apps.accounts.selectors import password_change_needed, second_factor_missing
+from apps.accounts.selectors import password_change_needed, second_factor_missing, zone_named
 from apps.core.http import is_fragment
 from apps.core.problems import Problem, problem_response
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def PersonalSettingsMiddleware(get_response: GetResponse) -> GetResponse:  # noqa: N802  Django's way
+    """Language: the person's own, else as Django's middleware above found. Zone: own, else UTC."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        person = _person_of(request)
+        if person is not None and person.language:
+            # It stays active: Django's middleware names it in the answer's header.
+            translation.activate(person.language)
+            request.LANGUAGE_CODE = translation.get_language()
+        with timezone.override(zone_named(person.time_zone if person else "")):
+            return get_response(request)
+
+    return middleware
+
+
+def _person_of(request: HttpRequest) -> User | None:
+    """Return who is signed in with a session; without its cookie nobody is asked for."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    try:
+        return request.user if isinstance(request.user, User) else None
+    except (OperationalError, InterfaceError):  # the pages that say so must still be shown
+        return None
+
 
 ALWAYS_OPEN: Final = frozenset({
     "accounts:confirm", "accounts:password_change", "accounts:sign_in", "accounts:sign_out",
@@ -28,7 +60,7 @@ FACTOR_PAGES: Final = frozenset({
 class StandingMiddleware:
     """Leads people with a session to the page where they do what is asked of them first."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

@@ -114,16 +114,17 @@ def test_a_cluster_is_reached_from_everywhere_too(
 
 
 def test_the_second_factor_is_needed_where_policy_says_so(
-    boss: Client, operator: Any, user: Any
+    boss: Client, admin: Any, operator: Any, outsider: Any, user: Any
 ) -> None:
     AccessPolicy.objects.create(pk=1, second_factor_from=Role.OPERATOR)
+    Authenticator.objects.create(user=admin, type=Authenticator.Type.TOTP, data={})
     Authenticator.objects.create(user=operator, type=Authenticator.Type.WEBAUTHN, data={})
     Authenticator.objects.create(user=user, type=Authenticator.Type.RECOVERY_CODES, data={})
 
-    assert names(boss.get("/people/", {"state": "factor_needed"})) == ["admin"]
+    assert names(boss.get("/people/", {"state": "factor_needed"})) == ["outsider"]
     assert people_counts().factor_needed == 1
     rows = {row.user.username: row.factor for row in boss.get("/people/").context["rows"]}
-    assert rows == {"admin": "needed", "operator": "yes", "user": "no"}
+    assert rows == {"admin": "yes", "operator": "yes", "outsider": "needed", "user": "no"}
 
 
 @pytest.mark.parametrize(
