@@ -18,7 +18,7 @@ from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from apps.accounts.models import AccessPolicy, ApiToken, Invitation, User
+from apps.accounts.models import AccessPolicy, ApiToken, Invitation, ScriptSession, User
 from apps.accounts.services import api_token_create
 from apps.audit.services import entry_record
 from apps.clusters.choices import Role
@@ -111,6 +111,9 @@ def world_build() -> World:
     world = World(people, _ids(people, server, busy), _own(people, server), {})
     world.bodies = _api_bodies(world.ids) | _page_bodies(world.ids)
     _sign_in(world)
+    session = ScriptSession.objects.filter(user=people["admin"]).latest("pk")
+    world.ids["script_session"] = session.pk
+    world.ids["usersessions_usersession"] = _session_row(people["user"], world.sessions["user"])
     world.record = record_digest()
     return world
 
@@ -154,11 +157,9 @@ def _ids(people: dict[str, User], server: Server, busy: Server) -> Ids:
             name="New", invited_by=admin, digest="0" * 64, expires_at=now_plus(3600)
         ).pk,
         "accounts_user": people["operator"].pk,
+        "with_factor": people["user"].pk,
         "mfa_authenticator": Authenticator.objects.create(
             user=people["user"], type=Authenticator.Type.TOTP, data={"secret": "x"}
-        ).pk,
-        "usersessions_usersession": UserSession.objects.create(
-            user=people["user"], ip="192.0.2.1", session_key="k", user_agent="b"
         ).pk,
         "audit_auditentry": entry.pk,
         "axes_accessattempt": attempt.pk,
@@ -184,6 +185,11 @@ def _own(people: dict[str, User], server: Server) -> dict[str, Ids]:
             "view": SavedView.objects.create(user=person, name="mine too").pk,
         }
     return own
+
+
+def _session_row(person: User, key: str) -> int:
+    known = {"user": person, "ip": "192.0.2.1", "user_agent": "a browser"}
+    return int(UserSession.objects.get_or_create(session_key=key, defaults=known)[0].pk)
 
 
 def _token_of(person: User) -> int:
