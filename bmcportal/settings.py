@@ -304,13 +304,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # What browsers can do and the portal does not need is off. Security keys are for its own pages.
-NOT_NEEDED = [
-    "accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "clipboard-read",
-    "display-capture", "encrypted-media", "fullscreen", "geolocation", "gyroscope", "hid",
-    "identity-credentials-get", "idle-detection", "keyboard-map", "local-fonts", "magnetometer",
-    "microphone", "midi", "otp-credentials", "payment", "picture-in-picture", "screen-wake-lock",
-    "serial", "storage-access", "sync-xhr", "usb", "web-share", "window-management",
-    "xr-spatial-tracking",
+NOT_NEEDED = [  # and known to Chromium: it complains about others on every page
+    "accelerometer", "autoplay", "browsing-topics", "camera", "clipboard-read", "display-capture",
+    "encrypted-media", "fullscreen", "geolocation", "gyroscope", "hid", "identity-credentials-get",
+    "idle-detection", "keyboard-map", "local-fonts", "magnetometer", "microphone", "midi",
+    "otp-credentials", "payment", "picture-in-picture", "screen-wake-lock", "serial",
+    "storage-access", "sync-xhr", "usb", "window-management", "xr-spatial-tracking",
 ]  # fmt: skip
 PERMISSIONS_POLICY: dict[str, list[str]] = {
     **{feature: [] for feature in NOT_NEEDED},

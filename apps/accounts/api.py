@@ -41,6 +41,7 @@ from apps.accounts.services.bearer import (
     script_session_start,
 )
 from apps.accounts.services.tokens import api_token_issue, api_token_revoke
+from apps.audit.rates import by_address, rated_api
 from apps.clusters.choices import Role
 from apps.core.api import ApiRequest, Listing, api_view, gone, is_read, problem_at, shown, valid
 from apps.core.api_docs import PK, lists, reads
@@ -54,7 +55,7 @@ _NOBODY_KNOWN: Final = (WrongCredentials, CodeNeeded, CodeWrong)
 def _door(
     operation_id: str, summary: str, body: Any, responses: Any
 ) -> Callable[[Callable[[ApiRequest], Response]], Callable[..., Any]]:
-    """Make a view that asks nobody who they are: what is in the body says it."""
+    """Make a view that asks nobody who they are, but counts from where: the body says the rest."""
 
     def decorate(view: Callable[[ApiRequest], Response]) -> Callable[..., Any]:
         described = extend_schema(
@@ -66,7 +67,8 @@ def _door(
             request=body,
             responses=responses,
         )
-        open_to_all = permission_classes([AllowAny])(authentication_classes([])(view))
+        counted = rated_api("token", whose=by_address)(view)
+        open_to_all = permission_classes([AllowAny])(authentication_classes([])(counted))
         return described(api_view("POST")(open_to_all))
 
     return decorate
@@ -82,7 +84,7 @@ def token_pair(request: ApiRequest) -> Response:
             request=request._request,
             username=body["username"],
             password=body["password"],
-            code=body.get("code", ""),
+            code=body.get("code") or "",
         )
     except Refused as error:
         raise _refused(error) from None

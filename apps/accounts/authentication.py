@@ -16,7 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from apps.accounts.models import ApiToken, ScriptSession, User
-from apps.accounts.selectors import second_factor_missing
+from apps.accounts.selectors import password_change_needed, second_factor_missing
 from apps.accounts.services.bearer import TokenRefused, access_token_check
 from apps.accounts.services.tokens import api_token_used
 from apps.clusters.choices import Role
@@ -59,7 +59,7 @@ class BearerAuthentication(BaseAuthentication):
             session = access_token_check(token=told[0].decode("ascii"), address=address)
         except TokenRefused:
             raise AuthenticationFailed from None
-        if session.user.must_change_password:
+        if password_change_needed(session.user):
             raise Problem(HTTPStatus.FORBIDDEN, "password_change_needed")
         _policy_check(session.user)
         return session.user, session

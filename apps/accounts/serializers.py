@@ -31,6 +31,8 @@ class SignInBody(Body):
     code = Text(
         max_length=32,
         required=False,
+        allow_null=True,
+        allow_blank=True,
         help_text="Of the authenticator app, or a recovery code; where the account has one.",
     )
 

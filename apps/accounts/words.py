@@ -77,7 +77,6 @@ PERSON_WORDS: Final = Words(
         "is_active": gettext_lazy("May sign in"),
         "must_change_password": gettext_lazy("Must change the password"),
         "factors": gettext_lazy("Second factor"),
-        "tokens": gettext_lazy("API tokens"),
         "language": gettext_lazy("Language"),
         "time_zone": gettext_lazy("Time zone"),
         "theme": gettext_lazy("Theme"),

@@ -191,7 +191,8 @@ def _wait(name: str, request: Any, whose: Whose, when: When) -> int:
 def _page(request: HttpRequest, wait: int) -> HttpResponse:
     sentence = _sentence(wait)
     if is_fragment(request):
-        told = [Message(messages.WARNING, sentence)]
+        words = _("Too many requests within a short time")
+        told = [Message(messages.WARNING, f"{words}. {sentence}")]
         context = {"messages": told, "oob": True}
         response = render(request, "shared/_toasts.html", context, status=429)
         response["HX-Reswap"] = "none"  # what stands there stays; the toast comes out of band

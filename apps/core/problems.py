@@ -58,7 +58,7 @@ WORDS: Final[dict[str, Words]] = {
     "token_refused": (
         gettext_lazy("The token is not valid."),
         gettext_lazy(
-            "It is mistyped, it has expired, or its person was disabled. Ask for a new one."
+            "It is mistyped, expired or ended, or its person was disabled. Ask for a new one."
         ),
     ),
     "wrong_credentials": (

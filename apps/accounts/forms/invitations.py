@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.auth.password_validation import (
-    password_validators_help_texts,
-    validate_password,
-)
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -60,10 +56,6 @@ class InvitationForm(RoleFields, VersionedForm):
         )
 
 
-def _password_hint() -> str:
-    return " ".join(password_validators_help_texts())
-
-
 class NewPasswordForm(VersionedForm):
     """A password that nobody else has typed."""
 
@@ -72,7 +64,9 @@ class NewPasswordForm(VersionedForm):
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=lazy(_password_hint, str)(),
+        help_text=gettext_lazy(
+            "At least 12 characters, and not one of those that many people use."
+        ),
     )
     again = forms.CharField(
         label=gettext_lazy("Password again"),

@@ -30,7 +30,7 @@ def password_link_create(
     """Return the key of a new link. The present password and earlier links stop working.
 
     :raises PermissionDenied: anybody but an admin.
-    :raises ValidationError: admins set their own password on the page of their account.
+    :raises ValidationError: of a disabled person; or admins mean themselves.
     :raises apps.core.stale.StaleObject: somebody saved them after this version was read.
     """
     with transaction.atomic():
@@ -39,6 +39,8 @@ def password_link_create(
             own = _("You change your own password on the page of your account.")
             raise ValidationError(own, code="yourself")
         person = person_lock(user, expected_version)
+        if not person.is_active:
+            raise ValidationError(_("A link would not work: this person is disabled."))
         person.set_unusable_password()
         person.must_change_password = False
         person.version += 1

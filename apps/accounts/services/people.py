@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.accounts.services.access import access_changed
 from apps.accounts.services.rights import (
     admins_lock,
     not_themselves,
@@ -140,6 +141,7 @@ def grants_set(
             return user
         user.version += 1
         user.save(update_fields=["version"])
+        access_changed(user=user)
         entry_record(
             actor=actor, action="accounts.grants.update", obj=user, reason=reason,
             before={"grants": before}, after={"grants": after},

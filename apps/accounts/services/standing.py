@@ -10,7 +10,6 @@ from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
-from knox.models import get_token_model
 
 from apps.accounts.models import User
 from apps.accounts.services.access import access_end
@@ -19,6 +18,7 @@ from apps.accounts.services.rights import (
     not_themselves,
     person_lock,
 )
+from apps.accounts.services.tokens import tokens_revoke
 from apps.audit.services import entry_record
 
 
@@ -89,12 +89,9 @@ def sign_out_everywhere(
     own = _("You end your own sessions on the page of your account.")
     with _held(actor, user, expected_version, own) as person:
         access_end(user=person)
-        tokens = get_token_model().objects.filter(user=person)
-        count = tokens.count() if with_tokens else 0
+        _tell(actor, "sign_out", person, reason)
         if with_tokens:
-            tokens.delete()
-        told = {"tokens": count} if count else None
-        _tell(actor, "sign_out", person, reason, told, {"tokens": 0} if count else None)
+            tokens_revoke(actor=actor, user=person)
 
 
 def second_factor_remove(
@@ -136,8 +133,8 @@ def _tell(
     verb: str,
     person: User,
     reason: str,
-    before: dict[str, Any] | None,
-    after: dict[str, Any] | None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> None:
     entry_record(
         actor=actor, action=f"accounts.user.{verb}", obj=person, reason=reason,

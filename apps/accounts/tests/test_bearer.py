@@ -106,9 +106,25 @@ def test_ten_wrong_tries_pause_this_door_too(operator: User) -> None:
     assert code_of(sign_in()) == (429, "locked_out")
 
 
+@pytest.mark.parametrize("path", ["token", "token/refresh", "token/revoke"])
+def test_one_address_comes_so_often_and_not_oftener(
+    path: str, operator: User, settings: Any
+) -> None:
+    settings.RATES = {**settings.RATES, "token": (3, 300)}
+
+    def knock(address: str) -> Any:
+        return APIClient(REMOTE_ADDR=address).post(f"/api/auth/{path}", {}, format="json")
+
+    assert [knock("10.1.1.1").status_code for _ in range(4)] == [422, 422, 422, 429]
+    assert code_of(knock("10.1.1.1")) == (429, "too_many_requests")
+    assert int(knock("10.1.1.1")["Retry-After"]) > 0
+    assert knock("10.1.1.2").status_code == 422
+
+
 def test_who_has_a_second_factor_sends_its_code_which_works_once(operator: User) -> None:
     app_add(operator)
     assert code_of(sign_in()) == (401, "second_factor_code_needed")
+    assert code_of(sign_in(code=None)) == (401, "second_factor_code_needed")
     assert code_of(sign_in(code="000")) == (401, "second_factor_code_wrong")
     code = app_code()
     assert sign_in(code=code).status_code == 200

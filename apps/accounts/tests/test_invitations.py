@@ -329,6 +329,14 @@ def test_a_link_dies_with_the_account(admin: Any) -> None:
     assert password_link_person(key) is None  # enabled again, not the link
 
 
+def test_a_disabled_person_gets_no_link(client: Client, admin: Any) -> None:
+    anna = make_user("anna", is_active=False)
+    client.force_login(admin)
+    answer = client.post(f"/people/{anna.pk}/link", {})
+    assert answer.status_code == 422
+    assert "A link would not work" in answer.content.decode()
+
+
 def test_a_link_of_one_is_no_link_of_another(admin: Any) -> None:
     anna, ben = make_user("anna"), make_user("ben")
     key = password_link_create(actor=admin, user=anna)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.utils import timezone, translation
 
@@ -209,6 +210,9 @@ def test_the_policy_is_saved_and_told(client: Client, admin: Any, operator: Any)
     assert (policy.second_factor_from, policy.registration) == ("operator", "invitation")
     told = AuditEntry.objects.get()
     assert told.before == {"second_factor_from": "", "registration": "off"}
+    # The policy counts for whoever made it too: nothing else before there is a second factor.
+    assert client.get("/people/policy/history")["Location"] == "/account/security"
+    Authenticator.objects.create(user=admin, type=Authenticator.Type.TOTP, data={})
     history = client.get("/people/policy/history").content.decode()
     assert "changed the access policy" in history
     assert "Operator" in history
@@ -231,6 +235,7 @@ def test_what_is_no_policy(client: Client, admin: Any, typed: dict[str, Any]) ->
 
 
 def test_two_admins_do_not_overwrite_each_other_s_policy(client: Client, admin: Any) -> None:
+    Authenticator.objects.create(user=admin, type=Authenticator.Type.TOTP, data={})
     policy_update(actor=admin, second_factor_from="admin", registration="off", expected_version=1)
     with pytest.raises(StaleObject):
         policy_update(actor=admin, second_factor_from="", registration="off", expected_version=1)

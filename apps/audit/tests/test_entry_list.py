@@ -9,6 +9,8 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
@@ -292,6 +294,7 @@ async def test_the_server_streams_it_without_stopping_its_loop(admin: User) -> N
         b"".join(blocks).count(b"\n")
         == await AuditEntry.objects.exclude(action="audit.export").acount()
     )
+    await sync_to_async(connections.close_all)()  # of the thread that read for the loop
 
 
 def test_names_are_those_the_menu_uses() -> None:

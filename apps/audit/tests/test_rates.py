@@ -174,6 +174,7 @@ def test_htmx_gets_a_toast_and_what_stands_there_stays(
     assert (answer.status_code, answer["HX-Reswap"]) == (429, "none")
     text = answer.content.decode()
     assert 'hx-swap-oob="beforeend"' in text
+    assert "Too many requests within a short time. Nothing was done." in text
     assert "It is open again in 5 min." in text
     assert "<html" not in text
 
