@@ -110,10 +110,12 @@ def test_cookies_are_for_this_host_and_no_script(client: Client, admin: User) ->
     client.get("/account/sign-in")
     client.post("/language/", {"language": "en"})
     client.post("/account/sign-in", {"username": "admin", "password": PASSWORD})
-    assert len(client.cookies) == 3
+    assert len(client.cookies) == 4
     for cookie in client.cookies.values():
         assert (cookie["samesite"], cookie["httponly"]) == ("Lax", True), cookie.key
-        assert (cookie["path"], cookie["domain"]) == ("/", ""), cookie.key
+        # The one of a known device is of use where people sign in, and nowhere else.
+        place = "/account/" if cookie.key.startswith("known_device_") else "/"
+        assert (cookie["path"], cookie["domain"]) == (place, ""), cookie.key
 
 
 def test_with_https_browsers_themselves_see_to_it_that_cookies_are_the_portal_s(
@@ -154,6 +156,8 @@ def paths(resolver: URLResolver, before: str = "/") -> Iterator[tuple[str, Any]]
 
 
 ALL = sorted(dict(paths(get_resolver())))
+DOORS = {"/api/auth/token", "/api/auth/token/refresh", "/api/auth/token/revoke"}
+"""They know no session: name and password, or a refresh token, come in the body."""
 API = [path for path in ALL if path.startswith("/api/") or path == "/metrics"]
 PAGES = [path for path in ALL if path not in API]
 
@@ -178,7 +182,16 @@ def test_no_page_takes_anything_without_the_token(path: str, admin: User) -> Non
         assert "This page was open for too long" in answer.content.decode()
 
 
-@pytest.mark.parametrize("path", API)
+@pytest.mark.parametrize("path", sorted(DOORS))
+def test_a_session_is_nothing_at_the_doors_of_scripts(path: str, admin: User) -> None:
+    client = Client()
+    client.force_login(admin)
+    answer = client.post(path, {}, "application/json")
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert not answer.cookies
+
+
+@pytest.mark.parametrize("path", [path for path in API if path not in DOORS])
 def test_the_api_takes_nothing_from_a_browser_without_the_token(path: str, admin: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin)

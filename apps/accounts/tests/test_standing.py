@@ -179,14 +179,12 @@ def test_django_admin_has_no_door_of_its_own(client: Client, anna: User) -> None
     answer = client.get(reverse("admin:login"), {"next": "/admin/auth/"})
     assert answer["Location"] == f"{reverse('accounts:sign_in')}?next=%2Fadmin%2Fauth%2F"
     posted = client.post(reverse("admin:login"), {"username": "anna", "password": PASSWORD})
-    assert posted["Location"].startswith(reverse("accounts:sign_in"))
+    assert posted.status_code == HTTPStatus.METHOD_NOT_ALLOWED
     assert not is_in(client)
 
     enter(client)
     assert client.get(reverse("admin:login")).status_code == HTTPStatus.FORBIDDEN
-    assert client.get(reverse("admin:password_change"))["Location"] == reverse(
-        "accounts:password_change"
-    )
+    assert client.get("/admin/password_change/").status_code == HTTPStatus.NOT_FOUND
 
 
 def test_everything_at_the_door_has_words_in_the_audit() -> None:
