@@ -152,6 +152,11 @@ CELERY_BEAT_SCHEDULE = {
     # A message that nobody took in time is worth nothing: the next one does the same.
     "audit.seal": {"task": "audit.seal", "schedule": 5.0, "options": {"expires": 10}},
     "audit.head": {"task": "audit.head", "schedule": crontab(minute="7")},
+    "accounts.sessions_forget": {
+        "task": "accounts.sessions_forget",
+        "schedule": crontab(minute="23"),
+        "options": {"expires": 3600},
+    },
 }
 CACHES: dict[str, dict[str, Any]]
 CHANNEL_LAYERS: dict[str, dict[str, Any]]

@@ -19,6 +19,7 @@ from apps.audit.rates import by_address, is_sent, rated
 
 # A whole office may come from one address; guesses at one account are counted by axes.
 many_people = rated("sign_in", whose=by_address, when=is_sent)
+with_a_link = rated("invitation", whose=by_address)
 
 app_name = "accounts"
 urlpatterns = [
@@ -72,6 +73,6 @@ urlpatterns = [
     path("people/policy", policy.policy_edit, name="policy_edit"),
     path("people/policy/history", policy.policy_history, name="policy_history"),
     # Links that let people in; `bmcportal.logs` never writes what stands behind these paths
-    path("account/new-password/<str:key>", links.password_link, name="password_link"),
-    path("invitation/<str:key>", links.invitation_accept, name="invitation_accept"),
+    path("account/new-password/<str:key>", with_a_link(links.password_link), name="password_link"),
+    path("invitation/<str:key>", with_a_link(links.invitation_accept), name="invitation_accept"),
 ]

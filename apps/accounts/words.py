@@ -126,7 +126,6 @@ ACTIONS: Final = {
     "accounts.second_factor.remove": gettext_lazy("removed a second factor"),
     "accounts.recovery_codes.new": gettext_lazy("made new recovery codes"),
     "accounts.oidc.link": gettext_lazy("linked the account of another service"),
-    "accounts.lock.remove": gettext_lazy("let try again at once"),
     "accounts.user.disable": gettext_lazy("disabled this person"),
     "accounts.user.enable": gettext_lazy("enabled this person"),
     "accounts.user.ask_password": gettext_lazy("asked for a new password at the next sign-in"),

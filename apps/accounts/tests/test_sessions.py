@@ -13,11 +13,13 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.agents import agent_words
 from apps.accounts.models import ScriptSession, User
 from apps.accounts.services import access_end, bearer
 from apps.accounts.services.sessions import MOST_REMEMBERED, Recently
+from apps.accounts.tasks import sessions_forget
 from apps.audit.models import AuditEntry
 from apps.core.testing import make_user
 
@@ -219,3 +221,21 @@ def test_the_list_costs_the_same_however_long_it_is(
         bearer.script_session_start(user=operator, address=None)
     with django_assert_max_num_queries(9):
         assert here.get(PAGE).content.decode().count("Script") >= 15
+
+
+def test_what_is_over_is_forgotten_and_what_lives_stays(operator: User) -> None:
+    over, live = browser(operator), browser(operator)
+    dead = bearer.script_session_start(user=operator, address="10.9.9.9")
+    alive = bearer.script_session_start(user=operator, address="10.9.9.8")
+    past = timezone.now() - dt.timedelta(seconds=1)
+    Session.objects.filter(session_key=over.session.session_key).update(expire_date=past)
+    ScriptSession.objects.filter(address="10.9.9.9").update(expires_at=past)
+
+    sessions_forget()
+    sessions_forget()
+
+    assert is_in(live)
+    assert [row.session_key for row in UserSession.objects.all()] == [live.session.session_key]
+    assert Session.objects.count() == 1
+    assert dead != alive
+    assert [str(row.address) for row in ScriptSession.objects.all()] == ["10.9.9.8"]
