@@ -4,6 +4,7 @@ where a secret may go and write the audit entry."""
 from __future__ import annotations
 
 from django.contrib import admin
+from django.urls import reverse
 
 from apps.core.admin import ReadOnlyAdmin
 from apps.inventory.models import Bmc, CredentialProfile, Server
@@ -30,3 +31,6 @@ class CredentialProfileAdmin(ReadOnlyAdmin, admin.ModelAdmin):  # type: ignore[t
     list_display = ("name", "username", "privilege", "networks", "updated_at")
     fields = ("name", "username", "privilege", "networks", "is_open_everywhere", "clusters")
     search_fields = ("name", "username")
+
+    def view_on_site(self, obj: CredentialProfile) -> str:
+        return reverse("inventory:profile_edit", args=[obj.pk])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -126,3 +128,19 @@ def test_nobody_else_removes_a_lock(client: Client, operator: User, attempt: Acc
     url = f"/admin/axes/accessattempt/{attempt.pk}/delete/"
     assert client.post(url, {"post": "yes"}).status_code == 403
     assert AccessAttempt.objects.count() == 1
+
+
+@pytest.mark.parametrize(("label", "page"), [
+    ("inventory.server", "/servers/"), ("inventory.credentialprofile", "/profiles/"),
+    ("clusters.cluster", "/clusters/"), ("clusters.site", "/sites/"),
+    ("accounts.user", "/people/"),
+])  # fmt: skip
+def test_the_way_to_the_page_that_changes_it_stands_there(db: None, label: str, page: str) -> None:
+    world = world_build()
+    client = world.client("admin")
+    pk = world.ids[label.replace(".", "_")]
+    text = client.get(f"/admin/{label.replace('.', '/')}/{pk}/change/").content.decode()
+    [link] = re.findall(r'href="([^"]*)" class="viewsitelink"', text)
+    answer = client.get(html.unescape(link), follow=True)
+    assert answer.status_code == 200
+    assert answer.request["PATH_INFO"].startswith(page)
