@@ -76,6 +76,9 @@ def tour(
         box.check()
     expect(page.get_by_text("3 selected")).to_be_visible()
     picture(page, f"selection{suffix}")
+    for name, path in (("people", "/people/"), ("audit", "/audit/"), ("tokens", "/account/tokens")):
+        page.goto(f"{url}{path}")
+        picture(page, f"{name}{suffix}")
     context.close()
 
 
