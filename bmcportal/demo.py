@@ -13,7 +13,10 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import transaction
 
+from apps.accounts.models import User
+from apps.accounts.services.people import PersonFacts, person_create
 from apps.bmc import Secret
+from apps.clusters.choices import Role
 from apps.clusters.models import Cluster, Site
 from apps.inventory.models import Bmc, CredentialProfile, Rack, Server, ServerStatus, Tag
 from apps.simulator.door_client import ask_door
@@ -33,6 +36,12 @@ MODELS: Final = {
     "hpe-ilo5": "ProLiant DL380 Gen10",
     "openbmc": "OpenBMC evaluation board",
 }
+PEOPLE: Final[tuple[tuple[str, str, dict[str | None, Role]], ...]] = (
+    ("mara", "Mara Lindqvist", {None: Role.OPERATOR}),
+    ("jonas", "Jonas Weber", {"web-eu": Role.OPERATOR, "kvm-eu": Role.USER}),
+    ("nightwatch", "Night watch", {None: Role.READONLY}),
+)
+"""Names, and roles by cluster; they have no password, so nobody comes in as one of them."""
 PER_RACK: Final = 20
 PROTECTED_EVERY: Final = 19
 PROTECTED_REASON: Final = "Firmware trial until Friday"
@@ -89,6 +98,16 @@ def seed(fleet: dict[str, Any]) -> None:
             )  # fmt: skip
             server.tags.set(tags[name] for name in TAGS.get(cluster.name, ()))
             ServerStatus.objects.create(server=server)
+
+
+def people_add(admin: User) -> None:
+    """Add a few people, so that the pages about them have something to show."""
+    clusters = {cluster.name: cluster.pk for cluster in Cluster.objects.filter(name__in=CLUSTERS)}
+    for username, name, roles in PEOPLE:
+        if not User.objects.filter(username=username).exists():
+            grants = {clusters[place] if place else None: role for place, role in roles.items()}
+            facts = PersonFacts(username, name, f"{username}@example.org")
+            person_create(actor=admin, facts=facts, grants=grants)
 
 
 def _facts(site: Site, bmc: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.accounts.models import User
 from bmcportal import demo
 from bmcportal.embedded import Portal
 
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                 demo.misbehave(fleet, control_port)
                 self.stdout.write(f"\nBMC Portal is at  http://localhost:{port}")
                 call_command("create_admin", "admin", stdout=self.stdout)
+                demo.people_add(User.objects.get(username="admin"))
                 self.stdout.write(f"{servers} simulated BMCs; stop with Ctrl-C. See docs/demo.md\n")
                 self.stdout.flush()
                 Portal(bind=bind, port=port).run()
