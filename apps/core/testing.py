@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connections, transaction
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
@@ -29,6 +31,32 @@ def make_user(
     if role is not None:
         RoleGrant.objects.create(user=user, role=role, cluster=cluster)
     return user
+
+
+def side_by_side(*calls: Callable[[], Any]) -> list[Any]:
+    """Call all of them at the same moment, each in a thread; return results or exceptions."""
+    gate, found = threading.Barrier(len(calls)), list[Any](calls)
+
+    def run(place: int) -> None:
+        gate.wait(10)
+        try:
+            found[place] = calls[place]()
+        except Exception as error:  # noqa: BLE001  the test looks at it
+            found[place] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return found
+
+
+def ends_of(results: list[Any]) -> list[str]:
+    """Return how calls `side_by_side` ended: "done", or the name of the exception."""
+    return sorted(type(one).__name__ if isinstance(one, Exception) else "done" for one in results)
 
 
 def api_client(user: User | None = None) -> APIClient:

@@ -11,6 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -135,6 +136,21 @@ def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     if "error" in box:
         raise box["error"]
     return box["value"]  # type: ignore[no-any-return]  # what the function returned
+
+
+def faults_of(page: Page, told: str) -> list[str]:
+    """Return what axe finds on a page wide and narrow, and where it scrolls sideways."""
+    faults = []
+    for width in (1440, 390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        if is_wider_than_its_window(page):
+            faults.append(f"{told} scrolls sideways at {width}")
+        if width > 320:
+            rules = Axe().run(page, options=AXE).response["violations"]
+            faults += [
+                f"{told} {width} {rule['id']}: {rule['nodes'][0]['html'][:140]}" for rule in rules
+            ]
+    return faults
 
 
 def is_wider_than_its_window(page: Page) -> bool:

@@ -25,7 +25,7 @@ from apps.inventory.services import PowerFault, PowerReading, servers_changed, s
 from apps.jobs.models import Job
 from apps.jobs.worker.thread import RunnerThread
 from apps.simulator.thread import FleetThread
-from bmcportal.tests.browser import AXE, Visitor, apart, is_wider_than_its_window
+from bmcportal.tests.browser import AXE, Visitor, apart, faults_of, is_wider_than_its_window
 
 pytestmark = [
     pytest.mark.service,
@@ -104,16 +104,7 @@ def test_pages_are_accessible_and_fit(visit: Visit, admin: User, theme: str) -> 
         visitor.page.goto(path)
         assert visitor.page.locator("html").get_attribute("data-bs-theme") in (theme, "light")
         assert visitor.page.locator("h1").count() == 1, path
-        for width in (1440, 390, 320):
-            visitor.page.set_viewport_size({"width": width, "height": 844})
-            if is_wider_than_its_window(visitor.page):
-                faults.append(f"{path} scrolls sideways at {width}")
-            if width == 320:
-                continue
-            found = Axe().run(visitor.page, options=AXE).response["violations"]
-            faults += [
-                f"{path} {width} {rule['id']}: {rule['nodes'][0]['html'][:140]}" for rule in found
-            ]
+        faults += faults_of(visitor.page, path)
     assert not faults, "\n".join(faults)
 
 

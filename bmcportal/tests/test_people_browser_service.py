@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from apps.accounts.models import AccessPolicy, User
@@ -14,7 +13,7 @@ from apps.accounts.tests.second_factor import app_add
 from apps.audit.worker import seal
 from apps.clusters.choices import Role
 from apps.core.testing import PASSWORD, make_cluster, make_user
-from bmcportal.tests.browser import AXE, Visitor, is_wider_than_its_window
+from bmcportal.tests.browser import Visitor, faults_of
 
 pytestmark = [
     pytest.mark.service,
@@ -49,16 +48,7 @@ def test_pages_are_accessible_and_fit(visit: Visit, admin: User, theme: str) -> 
     for path in pages_of(person):
         visitor.page.goto(path)
         assert visitor.page.locator("h1").count() == 1, path
-        for width in (1440, 390, 320):
-            visitor.page.set_viewport_size({"width": width, "height": 844})
-            if is_wider_than_its_window(visitor.page):
-                faults.append(f"{path} scrolls sideways at {width}")
-            if width == 320:
-                continue
-            found = Axe().run(visitor.page, options=AXE).response["violations"]
-            faults += [
-                f"{path} {width} {rule['id']}: {rule['nodes'][0]['html'][:140]}" for rule in found
-            ]
+        faults += faults_of(visitor.page, path)
     assert not faults, "\n".join(faults)
 
 

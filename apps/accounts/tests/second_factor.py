@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
+from django.test import Client
+from django.urls import reverse
 
 from apps.accounts.models import AccessPolicy, User
 from apps.clusters.choices import Role
+from apps.core.testing import PASSWORD
 
 SEED: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -38,3 +41,9 @@ def recovery_codes_add(user: User) -> list[str]:
 
 def policy_asks(role: Role | str) -> None:
     AccessPolicy.objects.update_or_create(pk=1, defaults={"second_factor_from": role})
+
+
+def enter(client: Client, password: str = PASSWORD, **more: str) -> Any:
+    """Sign in as Anna."""
+    given = {"username": "anna", "password": password} | more
+    return client.post(reverse("accounts:sign_in"), given)

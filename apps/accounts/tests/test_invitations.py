@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from typing import Any
 
 import pytest
 import time_machine
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -31,7 +30,7 @@ from apps.accounts.services.password_links import (
 from apps.accounts.services.people import PersonFacts, grants_told
 from apps.audit.models import AuditEntry
 from apps.clusters.choices import Role
-from apps.core.testing import PASSWORD, make_cluster, make_user
+from apps.core.testing import PASSWORD, ends_of, make_cluster, make_user, side_by_side
 
 pytestmark = pytest.mark.django_db
 NEW = "correct horse battery"
@@ -238,27 +237,6 @@ def test_a_cluster_that_is_gone_gives_nothing(admin: Any) -> None:
     assert grants_told(ben) == {}
 
 
-def together(*calls: Any) -> list[str]:
-    gate, found = threading.Barrier(len(calls)), []
-
-    def run(call: Any) -> None:
-        try:
-            gate.wait(10)
-            call()
-            found.append("done")
-        except ObjectDoesNotExist:
-            found.append("gone")
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return sorted(found)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_accept_at_once_one_wins() -> None:
     admin = make_user("boss", Role.ADMIN)
@@ -269,7 +247,9 @@ def test_of_many_who_accept_at_once_one_wins() -> None:
         facts = PersonFacts(name, "", "")
         return lambda: invitation_accept(key=key, facts=facts, password=NEW)
 
-    assert together(*map(accept, ["a", "b", "c", "d"])) == ["done", "gone", "gone", "gone"]
+    assert ends_of(side_by_side(*map(accept, ["a", "b", "c", "d"]))) == ["DoesNotExist"] * 3 + [
+        "done"
+    ]
     assert User.objects.count() == 2
     connection.close()
 
@@ -362,7 +342,7 @@ def test_of_two_who_use_a_link_at_once_one_wins() -> None:
     def use(password: str) -> Any:
         return lambda: password_link_use(key=key, password=password)
 
-    assert together(use(NEW), use(NEW + "!")) == ["done", "gone"]
+    assert ends_of(side_by_side(use(NEW), use(NEW + "!"))) == ["ObjectDoesNotExist", "done"]
     connection.close()
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import connection, connections
+from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -22,8 +21,7 @@ from apps.audit.models import AuditEntry
 from apps.clusters.choices import Role
 from apps.clusters.models import RoleGrant
 from apps.core import events
-from apps.core.stale import StaleObject
-from apps.core.testing import PASSWORD, make_cluster, make_user
+from apps.core.testing import PASSWORD, ends_of, make_cluster, make_user, side_by_side
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -382,30 +380,6 @@ def test_admins_end_neither_themselves_nor_the_last_one(boss: Client, admin: Any
     assert (admin.is_active, grants_told(admin)) == (True, {"*": "admin"})
 
 
-def both_at_once(*calls: Callable[[], Any]) -> list[str]:
-    """Call all of them from threads of their own; return what came of each."""
-    gate, found = threading.Barrier(len(calls)), []
-
-    def run(call: Callable[[], Any]) -> None:
-        try:
-            gate.wait(10)
-            call()
-            found.append("done")
-        except PermissionDenied:
-            found.append("refused")
-        except StaleObject:
-            found.append("stale")
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return sorted(found)
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("how", ["demote", "disable"])
 def test_of_two_admins_who_end_each_other_one_stays(how: str) -> None:
@@ -417,7 +391,7 @@ def test_of_two_admins_who_end_each_other_one_stays(how: str) -> None:
             return lambda: people.grants_set(actor=actor, user=target, grants=none)
         return lambda: standing.person_disable(actor=actor, user=target, reason="x")
 
-    assert both_at_once(end(one, two), end(two, one)) == ["done", "refused"]
+    assert ends_of(side_by_side(end(one, two), end(two, one))) == ["PermissionDenied", "done"]
     left = RoleGrant.objects.filter(role=Role.ADMIN, user__is_active=True)
     assert left.count() == 1
     connection.close()
@@ -431,7 +405,7 @@ def test_of_two_who_save_the_same_version_one_is_told() -> None:
         given: Grants = {None: role}
         return lambda: people.grants_set(actor=boss, user=anna, grants=given, expected_version=1)
 
-    assert both_at_once(save(Role.USER), save(Role.OPERATOR)) == ["done", "stale"]
+    assert ends_of(side_by_side(save(Role.USER), save(Role.OPERATOR))) == ["StaleObject", "done"]
     connection.close()
 
 

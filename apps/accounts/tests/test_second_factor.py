@@ -19,31 +19,14 @@ from apps.accounts.services.factors import MOST_KEYS
 from apps.accounts.tests.second_factor import (
     app_add,
     app_code,
+    enter,
     recovery_codes_add,
     wrong_code,
 )
 from apps.audit.models import AuditEntry
-from apps.clusters.choices import Role
 from apps.core.testing import PASSWORD, api_client, make_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def anna() -> User:
-    return make_user("anna", Role.ADMIN)
-
-
-@pytest.fixture
-def at_home(client: Client, anna: User) -> Client:
-    """Anna's browser, just signed in with her password."""
-    enter(client)
-    return client
-
-
-def enter(client: Client, password: str = PASSWORD, **more: str) -> Any:
-    given = {"username": "anna", "password": password} | more
-    return client.post(reverse("accounts:sign_in"), given)
 
 
 def send_code(client: Client, code: str) -> Any:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.accounts.models import User
 from apps.accounts.tests.second_factor import (
     app_add,
+    enter,
     policy_asks,
 )
 from apps.audit.models import AuditEntry
@@ -23,23 +24,6 @@ from apps.inventory.live import signed_in
 
 pytestmark = pytest.mark.django_db
 NEW_PASSWORD = "another long passphrase"
-
-
-@pytest.fixture
-def anna() -> User:
-    return make_user("anna", Role.ADMIN)
-
-
-@pytest.fixture
-def at_home(client: Client, anna: User) -> Client:
-    """Anna's browser, just signed in with her password."""
-    enter(client)
-    return client
-
-
-def enter(client: Client, password: str = PASSWORD, **more: str) -> Any:
-    given = {"username": "anna", "password": password} | more
-    return client.post(reverse("accounts:sign_in"), given)
 
 
 def is_in(client: Client) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connections
 
 from apps.clusters import services as clusters
 from apps.clusters.models import Cluster
 from apps.core.stale import StaleObject
-from apps.core.testing import make_cluster, make_server, make_site
+from apps.core.testing import make_cluster, make_server, make_site, side_by_side
 from apps.inventory import services
 from apps.inventory.models import Rack, Server, Tag
 from apps.inventory.services import RackFacts, ServerChanges
@@ -25,24 +24,8 @@ PEOPLE = 6
 
 
 def at_once(call: Callable[[int], object]) -> list[object]:
-    """Call with 0, 1, … in threads that begin together; return results or exceptions."""
-    start, results = threading.Barrier(PEOPLE), list[object](range(PEOPLE))
-
-    def run(number: int) -> None:
-        start.wait(10)
-        try:
-            results[number] = call(number)
-        except Exception as error:  # noqa: BLE001  the test looks at it
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[number]) for number in range(PEOPLE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
+    """Let everybody call at the same moment, with 0, 1, …; return results or exceptions."""
+    return side_by_side(*(partial(call, number) for number in range(PEOPLE)))
 
 
 def kinds(results: list[object]) -> dict[str, int]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from django.db import connections
 
 from apps.accounts.models import User
 from apps.bmc import Reported
 from apps.clusters.models import Cluster
-from apps.core.testing import make_server
+from apps.core.testing import make_server, side_by_side
 from apps.inventory.choices import Power, Transition
 from apps.inventory.models import Bmc, Server, ServerStatus
 from apps.inventory.services import (
@@ -53,28 +52,11 @@ def test_nobody_who_writes_many_rows_is_ended_by_the_others(admin: User, web: Cl
     def move(turn: int) -> None:
         transition_set(ids[::-1], Transition.STARTING if turn % 2 else Transition.NONE)
 
-    failed = at_once(news, news, read_now, watch, move)
-    assert failed == []
+    calls = [partial(turns, call) for call in (news, news, read_now, watch, move)]
+    assert side_by_side(*calls) == [None] * len(calls)
     assert set(Bmc.objects.values_list("firmware", flat=True)) == {f"1.{ROUNDS - 1}"}
 
 
-def at_once(*calls: Callable[[int], None]) -> list[Exception]:
-    """Let each of them run its rounds in a thread; return what went wrong."""
-    start, failed = threading.Barrier(len(calls)), list[Exception]()
-
-    def run(call: Callable[[int], None]) -> None:
-        start.wait(10)
-        try:
-            for turn in range(ROUNDS):
-                call(turn)
-        except Exception as error:  # noqa: BLE001  the test looks at it
-            failed.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    return failed
+def turns(call: Callable[[int], None]) -> None:
+    for turn in range(ROUNDS):
+        call(turn)
