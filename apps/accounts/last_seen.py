@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
 from apps.accounts.services.sessions import session_seen
+
+log = structlog.get_logger(__name__)
 
 
 def LastSeenMiddleware(  # noqa: N802  Django's way
@@ -17,8 +21,12 @@ def LastSeenMiddleware(  # noqa: N802  Django's way
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if request.session.session_key and isinstance(request.user, User):
-            session_seen(request=request, user=request.user)
+        try:
+            if request.session.session_key and isinstance(request.user, User):
+                session_seen(request=request, user=request.user)
+        except (OperationalError, InterfaceError) as error:
+            # What was asked for is done: an answer that says so must not be replaced.
+            log.warning("last_seen_not_written", error=type(error).__name__)
         return response
 
     return middleware

@@ -71,7 +71,7 @@ class Search:
 
     def found_in(self, text: str) -> list[str]:
         """Return which secrets are in a text, as they are or in another writing."""
-        return [what for what, word in self.secrets.items() if any(f in text for f in _forms(word))]
+        return [what for what, word in self.secrets.items() if _is_in(word, text)]
 
     def look(self, answer: httpx.Response) -> httpx.Response:
         """Keep an answer with its headers, then look at the command lines of this machine."""
@@ -83,6 +83,13 @@ class Search:
             except OSError:
                 continue
         return answer
+
+
+def _is_in(word: str, text: str) -> bool:
+    """Look for a secret; eight digits turn up inside longer numbers, so they stand alone."""
+    if word.isdigit():
+        return bool(re.search(rf"(?<![\w.]){word}(?!\w)", text))
+    return any(form in text for form in _forms(word))
 
 
 def _forms(word: str) -> list[str]:

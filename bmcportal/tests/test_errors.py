@@ -34,6 +34,38 @@ def test_a_dead_database_is_503_with_a_sentence(quiet_client: Client, admin: Use
 
 
 @pytest.mark.django_db
+def test_a_dead_database_is_asked_once_for_a_page(quiet_client: Client, admin: User) -> None:
+    """In production each try waits for a connection: people see the sentence after the first."""
+    quiet_client.force_login(admin)
+    tries = []
+
+    def away(execute: Callable[..., Any], *_: Any) -> None:
+        tries.append(1)
+        raise OperationalError("no connection after 5 s")
+
+    with connection.execute_wrapper(away):
+        assert quiet_client.get("/servers/").status_code == 503
+        assert len(tries) <= 2
+        tries.clear()
+        assert Client().get("/healthz").status_code == 200
+    assert tries == []
+
+
+@pytest.mark.django_db
+def test_what_was_done_is_told_though_the_database_goes_away_right_after(
+    quiet_client: Client, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet_client.force_login(admin)
+
+    def away(**_: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("apps.accounts.last_seen.session_seen", away)
+    answer = quiet_client.post("/sites/add", {"name": "fra"})
+    assert answer.status_code == 303
+
+
+@pytest.mark.django_db
 def test_our_own_mistake_is_500_with_a_sentence_and_no_traceback(
     quiet_client: Client, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
