@@ -30,7 +30,7 @@ PY
 install_parts
 
 echo "== real parts, embedded mode"
-"$python" -m pytest -n 2 -m service
+"$python" -m pytest -n 2 --dist loadgroup -m service
 
 database="${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}"
 redis="${TEST_REDIS_URL:-redis://127.0.0.1:6379/9}"

@@ -31,7 +31,8 @@ from bmcportal.tests.production import (
     wait_until,
 )
 
-pytestmark = pytest.mark.service
+# One process has them all: they share a Redis, and doing everything once is enough.
+pytestmark = [pytest.mark.service, pytest.mark.xdist_group("canaries")]
 
 REDIS: Final = "redis://127.0.0.1:6379/11"
 MARK: Final = "Canary-profile"
@@ -149,7 +150,8 @@ def searched(
         running.start_bmc_worker("bmc1")
         running.start_beat()
         wait_until(lambda: _is_ready(running), 60, "ready")
-        _everything(search, running, told, simulated)
+        with httpx.Client(base_url=running.url, timeout=30, follow_redirects=True) as http:
+            _everything(Person(search, http), running, told, simulated)
         yield search, running
 
 
@@ -163,9 +165,9 @@ def _is_ready(production: Production) -> bool:
 class Person:
     """A browser without scripts; what it gets is kept."""
 
-    def __init__(self, search: Search, production: Production) -> None:
+    def __init__(self, search: Search, http: httpx.Client) -> None:
         self.search = search
-        self.http = httpx.Client(base_url=production.url, timeout=30, follow_redirects=True)
+        self.http = http
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.search.look(self.http.get(path, **more))
@@ -177,15 +179,14 @@ class Person:
 
 
 def _everything(
-    search: Search, production: Production, told: dict[str, Any], simulated: FleetThread
+    person: Person, production: Production, told: dict[str, Any], simulated: FleetThread
 ) -> None:
-    person = Person(search, production)
     _sign_in(person)
     _profiles(person, production)
     server = _server(person, production, told, simulated)
     _orders(person, production, server)
     _mistakes(person, production)
-    _script(search, production, told["token"])
+    _script(person.search, production, told["token"])
     for path in (
         "/servers/?q=web", "/servers/filter", "/profiles/", "/profiles/1/history",
         "/profiles/1/edit", "/fields/", "/racks/", "/clusters/", "/sites/", "/metrics", "/readyz",

@@ -20,7 +20,8 @@ from apps.bmc import PowerAction, PowerState
 from apps.simulator.thread import FleetThread
 from bmcportal.tests.production import REDIS_URL, ROOT, Production, need_services, wait_until
 
-pytestmark = pytest.mark.service
+# One process has them all: they share a Redis, and the processes that were started.
+pytestmark = [pytest.mark.service, pytest.mark.xdist_group("production")]
 
 SEED = """
 import json
