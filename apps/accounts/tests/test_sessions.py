@@ -17,15 +17,17 @@ from django.utils import timezone
 
 from apps.accounts.agents import agent_words
 from apps.accounts.models import ScriptSession, User
+from apps.accounts.selectors import browser_sessions_of
 from apps.accounts.services import access_end, bearer
 from apps.accounts.services.sessions import MOST_REMEMBERED, Recently
 from apps.accounts.tasks import sessions_forget
 from apps.audit.models import AuditEntry
-from apps.core.testing import make_user
+from apps.core.testing import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
 
 PAGE = "/account/sessions"
+NEW = "another long passphrase 7"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -239,3 +241,20 @@ def test_what_is_over_is_forgotten_and_what_lives_stays(operator: User) -> None:
     assert Session.objects.count() == 1
     assert dead != alive
     assert [str(row.address) for row in ScriptSession.objects.all()] == ["10.9.9.8"]
+
+
+def test_a_new_password_leaves_no_session_behind_that_cannot_be_used(operator: User) -> None:
+    here, there = browser(operator), browser(operator)
+    bearer.script_session_start(user=operator, address="10.9.9.9")
+    gone = there.session.session_key
+    typed = {"password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+
+    assert here.post(reverse("accounts:password_change"), typed).status_code == HTTPStatus.SEE_OTHER
+
+    page = here.get(PAGE).content.decode()
+    assert page.count("This one") == 1
+    assert "10.9.9.9" not in page
+    assert not ScriptSession.objects.exists()
+    assert not Session.objects.filter(session_key=gone).exists()
+    assert [row.session_key for row in browser_sessions_of(operator)] == [here.session.session_key]
+    assert not is_in(there)

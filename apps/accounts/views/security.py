@@ -179,7 +179,11 @@ def password_change(request: HtmxHttpRequest) -> HttpResponse:
         except WrongCredentials:
             form.add_error("password", _("The password is not right."))
         else:
-            passwords.password_change(user=user, password=given["new_password1"])
+            passwords.password_change(
+                user=user,
+                password=given["new_password1"],
+                keep_session=request.session.session_key,
+            )
             return _changed(request)
     return render(
         request, "accounts/password_form.html", context, status=422 if form.is_bound else 200
